@@ -10,6 +10,7 @@ SightlineError
 ├── ProjectError             a project cannot be resolved or created
 │   ├── ProjectNotFound
 │   └── ProjectConflict      config and registry disagree
+├── AnalysisError            a batch of files cannot be analysed: a worker process died on it
 ├── EmbedderError            vectors cannot be computed
 │   └── EmbedderUnavailable  the embedding server does not answer (yet)
 └── Cancelled                the user asked for the end of a job
@@ -62,6 +63,10 @@ class ProjectNotFound(ProjectError):
 
 class ProjectConflict(ProjectError):
     code = "projectConflict"
+
+
+class AnalysisError(SightlineError):
+    code = "analysisFailed"
 
 
 class EmbedderError(SightlineError):

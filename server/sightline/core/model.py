@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
+Label = Literal["strong", "good", "weak"]
 KINDS: Final = (
     "class", "struct", "interface", "trait", "enum", "union", "module", "namespace", "type", "object", "impl",
     "function", "method", "constructor", "macro", "property", "field", "constant", "variable",
@@ -78,6 +79,8 @@ class Filters:
     not_kinds: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     """A path must match one of these globs."""
+    files: tuple[str, ...] = ()
+    """And one of these, if there are any."""
     exclude: tuple[str, ...] = ()
     exact: tuple[str, ...] = ()
     """Text that a chunk must contain, case-sensitive."""
@@ -143,7 +146,7 @@ class Ranked:
     candidate: Candidate
     score: float
     signals: dict[str, float]
-    label: str
+    label: Label
     """strong, good or weak."""
     relevance: float
     """`score` mapped to 0..1, comparable between queries only roughly."""

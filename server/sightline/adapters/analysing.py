@@ -1,0 +1,182 @@
+"""Reads, parses, and embeds batches of files: in worker processes for many files, in a thread for a few."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.adapters import embedding, files
+from sightline.core import bits
+from sightline.core.analysis import FileChange, TermsOfWords, analyse, pack_words
+from sightline.core.diffing import StoredChunk
+from sightline.core.segments import PackedWords
+from sightline.errors import AnalysisError
+
+INLINE_BYTES: Final = 192 * 1024
+"""Batches up to this size are analysed in a thread: spawning a process would take longer than the work."""
+NICENESS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class FileTask:
+    """A file to look at; `known_hash` is the content hash that the index has, `stored` its chunks."""
+
+    path: str
+    size: int
+    known_hash: bytes | None
+    stored: tuple[StoredChunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A batch of files of one checkout."""
+
+    root: Path
+    rules: files.Rules
+    files: tuple[FileTask, ...]
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file as it was read; `change` is None where the bytes are those that the index has."""
+
+    path: str
+    stat: files.Stat
+    content_hash: bytes
+    change: FileChange | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a batch gives: files read, files that could not be, and one segment of all new chunks."""
+
+    read: tuple[ReadFile, ...]
+    skipped: tuple[files.Skipped, ...]
+    words: PackedWords | None
+    kinds: NDArray[np.uint32]
+    vectors: NDArray[np.float16]
+    sign_bits: bytes
+    embed_ms: int
+
+    @classmethod
+    def failed(cls, skipped: files.Skipped, dimensions: int) -> Result:
+        """The result for a file that cannot be analysed."""
+        return cls((), (skipped,), None, np.zeros(0, np.uint32), np.zeros((0, dimensions), np.float16), b"", 0)
+
+
+def run(task: Task) -> Result:
+    """The work on one batch; pure but for reading the files."""
+    read, skipped, sources = _read(task)
+    stored = {each.path: each.stored for each in task.files}
+    changes, added = analyse(sources, stored)
+    by_path = {change.path: change for change in changes}
+    started = _milliseconds()
+    vectors = _embedder(task.provider, task.model).embed_chunks(added.documents, added.bag).astype(np.float16)
+    embed_ms = _milliseconds() - started
+    return Result(
+        read=tuple(
+            ReadFile(content.path, content.stat, content.sha256, by_path.get(content.path)) for content in read
+        ),
+        skipped=tuple(skipped),
+        words=pack_words(added.bag, _terms()) if added.bag.chunk_count else None,
+        kinds=added.kinds,
+        vectors=vectors,
+        sign_bits=bits.signs(vectors).tobytes(),
+        embed_ms=embed_ms,
+    )
+
+
+class Workers:
+    """Worker processes, started when first needed and ended by `close`."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count or min(4, os.cpu_count() or 1)
+        self._pool: ProcessPoolExecutor | None = None
+
+    async def run(self, task: Task) -> Result:
+        """The result of a batch; AnalysisError where a worker died on it, as all batches under way then do."""
+        if sum(each.size for each in task.files) <= INLINE_BYTES:
+            return await asyncio.to_thread(run, task)
+        executor = self._executor()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(executor, run, task)
+        except BrokenProcessPool as error:
+            if self._pool is executor:
+                self._pool = None
+            raise AnalysisError("a worker process died", hint="Is there enough memory?") from error
+
+    def close(self) -> None:
+        """Ends the workers without waiting for the batch they have."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        processes = list((getattr(pool, "_processes", None) or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+
+    def _executor(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+            )
+        return self._pool
+
+
+def _start_worker() -> None:
+    """Lowest priority, one thread for numpy, and no life after the parent's, even if that is killed."""
+    os.nice(NICENESS)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    embedding.bundled()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _read(task: Task) -> tuple[list[files.Content], list[files.Skipped], list[tuple[str, bytes]]]:
+    """Everything that can be read, what cannot, and the sources of what has changed."""
+    read: list[files.Content] = []
+    skipped: list[files.Skipped] = []
+    sources: list[tuple[str, bytes]] = []
+    for each in task.files:
+        content = files.read(task.root, each.path, task.rules)
+        if isinstance(content, files.Skipped):
+            skipped.append(content)
+            continue
+        read.append(content)
+        if content.sha256 != each.known_hash:
+            sources.append((content.path, content.data))
+    return read, skipped, sources
+
+
+@cache
+def _embedder(provider: str, model: str) -> embedding.LocalEmbedder:
+    return embedding.load(provider, model)
+
+
+@cache
+def _terms() -> TermsOfWords:
+    return TermsOfWords()
+
+
+def _milliseconds() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -1,0 +1,275 @@
+"""The Postgres that holds the registry and the projects: connections, pools, requirements, provisioning."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, Final, cast
+
+import asyncpg
+from pgvector.asyncpg import register_vector
+
+from sightline.adapters import embedded, migrations
+from sightline.errors import DatabaseError, DatabaseUnavailable, DatabaseUnfit, SightlineError
+
+REGISTRY: Final = "sightline_registry"
+PROVISION_LOCK: Final = 0x5167_0002
+MINIMUM_SERVER, MINIMUM_VECTOR = 150_000, (0, 7)
+POOL_SIZE: Final = 4
+CONNECT_SECONDS: Final = 10.0
+_UNAVAILABLE = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError,
+                asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.TooManyConnectionsError)  # fmt: skip
+
+
+class Server:
+    """A Postgres server, embedded or the user's own. Opened and closed in one loop, to which its pools belong."""
+
+    def __init__(self, parameters: dict[str, Any], lease: embedded.Lease | None) -> None:
+        self._parameters = parameters
+        self._lease = lease
+        self._pools: dict[str, asyncpg.Pool] = {}
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, url: str, data_dir: Path | None) -> Server:
+        """Connects, checks what the server can do, and makes registry and template where they are missing."""
+        if url:
+            server = cls({"dsn": url}, None)
+        else:
+            lease = await asyncio.to_thread(embedded.acquire, data_dir or embedded.default_data_dir())
+            server = cls({"host": lease.host, "port": lease.port, "user": lease.user}, lease)
+        try:
+            await server._prepare()
+        except BaseException:
+            await server.close()
+            raise
+        return server
+
+    @property
+    def is_embedded(self) -> bool:
+        return self._lease is not None
+
+    async def close(self) -> None:
+        """Ends all pools, then lets go of the embedded server."""
+        pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            try:
+                await asyncio.wait_for(pool.close(), 2)
+            except TimeoutError:
+                pool.terminate()
+        if self._lease is not None:
+            self._lease.close()
+
+    async def connect(self, database: str | None = None) -> asyncpg.Connection:
+        """A connection of its own, for locks and LISTEN; the caller closes it."""
+        with translated():
+            parameters = self._parameters | ({"database": database} if database else {})
+            connection: asyncpg.Connection = await asyncpg.connect(**parameters, timeout=CONNECT_SECONDS)
+            if database not in (None, REGISTRY, "postgres"):
+                await prepare_connection(connection)
+            return connection
+
+    @contextlib.asynccontextmanager
+    async def connection(self, database: str) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of its own for as long as the block lasts."""
+        connection = await self.connect(database)
+        try:
+            with translated():
+                yield connection
+        finally:
+            await _closed(connection)
+
+    async def pool(self, database: str) -> asyncpg.Pool:
+        """The pool of a database, opened at its first use."""
+        async with self._opening:
+            if database not in self._pools:
+                with translated():
+                    self._pools[database] = await asyncpg.create_pool(
+                        **self._parameters,
+                        database=database,
+                        min_size=0,
+                        max_size=POOL_SIZE,
+                        timeout=CONNECT_SECONDS,
+                        init=None if database == REGISTRY else prepare_connection,
+                        server_settings={"application_name": "sightline"},
+                    )
+            return self._pools[database]
+
+    async def close_pool(self, database: str) -> None:
+        pool = self._pools.pop(database, None)
+        if pool is not None:
+            pool.terminate()
+
+    async def facts(self) -> dict[str, Any]:
+        """Versions, for people."""
+        async with self.connection(REGISTRY) as connection:
+            return {
+                "version": await connection.fetchval("show server_version"),
+                "vector": await connection.fetchval(
+                    "select default_version from pg_available_extensions where name = 'vector'"
+                ),
+                "embedded": self.is_embedded,
+            }
+
+    async def create_database(self, name: str) -> None:
+        """Makes the database from the template; one that exists already is as good."""
+        template = self.template
+        async with self.connection(REGISTRY) as connection:
+            try:
+                await connection.execute(
+                    f"create database {quoted(name)} template {quoted(template)} strategy wal_log"
+                )
+            except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+                return
+            except asyncpg.InsufficientPrivilegeError as error:
+                raise _no_createdb() from error
+
+    async def drop_database(self, name: str) -> None:
+        await self.close_pool(name)
+        async with self.connection(REGISTRY) as connection:
+            await connection.execute(f"drop database if exists {quoted(name)} with (force)")
+
+    @property
+    def template(self) -> str:
+        """One template for each schema version, so that two Sightlines of different age can share a server."""
+        return f"sightline_template_{migrations.latest_version('project'):04}"
+
+    async def _prepare(self) -> None:
+        try:
+            connection = await self.connect(REGISTRY)
+        except DatabaseUnfit as error:
+            if not isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
+                raise
+            await self._bootstrap()
+            connection = await self.connect(REGISTRY)
+        try:
+            with translated():
+                await migrations.migrate(connection, "registry")
+                if not await connection.fetchval("select 1 from pg_database where datname = $1", self.template):
+                    await self._make_template(connection)
+        finally:
+            await _closed(connection)
+
+    async def _bootstrap(self) -> None:
+        """The registry database, on a server that has none."""
+        async with self.connection("postgres" if self._lease else await self._any_database()) as connection:
+            await check_requirements(connection)
+            await _create(connection, f"create database {REGISTRY}")
+
+    async def _any_database(self) -> str:
+        connection = await self.connect()
+        try:
+            return cast(str, await connection.fetchval("select current_database()"))
+        finally:
+            await _closed(connection)
+
+    async def _make_template(self, registry: asyncpg.Connection) -> None:
+        """Made under a working name and renamed, so that a half-made template is never used."""
+        working = f"{self.template}_new"
+        await registry.execute("select pg_advisory_lock($1)", PROVISION_LOCK)
+        try:
+            if await registry.fetchval("select 1 from pg_database where datname = $1", self.template):
+                return
+            await check_requirements(registry)
+            await registry.execute(f"drop database if exists {quoted(working)} with (force)")
+            await _create(registry, f"create database {quoted(working)}")
+            connection = await asyncpg.connect(**self._parameters, database=working, timeout=CONNECT_SECONDS)
+            try:
+                await migrations.migrate(connection, "project")
+            finally:
+                await _closed(connection)
+            await registry.execute(f"alter database {quoted(working)} rename to {quoted(self.template)}")
+        finally:
+            await registry.execute("select pg_advisory_unlock($1)", PROVISION_LOCK)
+
+
+async def prepare_connection(connection: asyncpg.Connection) -> None:
+    """Codecs and settings of a project connection; an index may lose its last second, never its shape."""
+    try:
+        await register_vector(connection)
+    except ValueError as error:  # pgvector's word for a database without the extension
+        raise DatabaseUnfit(
+            "the project's database has no vector extension", hint="As a superuser run in it: CREATE EXTENSION vector;"
+        ) from error
+    await connection.execute("set synchronous_commit = off; set jit = off; set max_parallel_workers_per_gather = 0")
+
+
+async def check_requirements(connection: asyncpg.Connection) -> None:
+    """Raises DatabaseUnfit, with the statement to run, where version, extension or right is missing."""
+    version = int(await connection.fetchval("show server_version_num"))
+    if version < MINIMUM_SERVER:
+        raise DatabaseUnfit(
+            f"the server is Postgres {version // 10_000}; 15 or later is needed",
+            hint="Point SIGHTLINE_DATABASE_URL to a newer server, or unset it to use the embedded one.",
+        )
+    available = await connection.fetchval("select default_version from pg_available_extensions where name = 'vector'")
+    if available is None:
+        raise DatabaseUnfit(
+            "the Postgres server has no pgvector",
+            hint="Install pgvector 0.7 or later on the server, then run: CREATE EXTENSION vector;",
+        )
+    if tuple(int(part) for part in re.findall(r"\d+", available)[:2]) < MINIMUM_VECTOR:
+        raise DatabaseUnfit(
+            f"the server has pgvector {available}; 0.7 or later is needed",
+            hint="Upgrade the package, then run: ALTER EXTENSION vector UPDATE;",
+        )
+    if not await connection.fetchval("select rolcreatedb or rolsuper from pg_roles where rolname = current_user"):
+        raise _no_createdb()
+
+
+def quoted(name: str) -> str:
+    """A name as a quoted SQL identifier: the one place where a name gets into SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Errors of asyncpg and of the network as ours, without connection strings."""
+    try:
+        yield
+    except SightlineError:
+        raise
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        raise DatabaseUnfit(
+            "the database refused the role or its password", hint="Check SIGHTLINE_DATABASE_URL and PGPASSWORD."
+        ) from error
+    except asyncpg.InvalidCatalogNameError as error:
+        raise DatabaseUnfit("the database does not exist", hint="Run: sightline doctor") from error
+    except (asyncpg.DiskFullError, asyncpg.OutOfMemoryError) as error:
+        raise DatabaseUnavailable("the database's disk is full", hint="Free some space; nothing is lost.") from error
+    except _UNAVAILABLE as error:
+        raise DatabaseUnavailable(
+            "the database does not answer", hint="Run `sightline doctor`; work goes on when it is back."
+        ) from error
+    except asyncpg.PostgresError as error:
+        raise DatabaseError(f"the database refused a statement ({type(error).__name__})") from error
+    except ValueError as error:  # asyncpg's word for a connection string that it cannot read
+        raise DatabaseUnfit(
+            "SIGHTLINE_DATABASE_URL is no Postgres address", hint="Write postgresql://USER@HOST:PORT/DATABASE."
+        ) from error
+
+
+async def _create(connection: asyncpg.Connection, statement: str) -> None:
+    try:
+        await connection.execute(statement)
+    except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+        return
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise _no_createdb() from error
+
+
+def _no_createdb() -> DatabaseUnfit:
+    return DatabaseUnfit(
+        "the database role may not create databases; Sightline keeps one for each project",
+        hint="As a superuser run: ALTER ROLE <role> CREATEDB;",
+    )
+
+
+async def _closed(connection: asyncpg.Connection) -> None:
+    try:
+        await connection.close(timeout=2)
+    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()

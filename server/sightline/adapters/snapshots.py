@@ -1,0 +1,307 @@
+"""Searches one project's database: a consistent view of its segments, cached by their ids for ever."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict, defaultdict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+import numpy as np
+from numpy.typing import NDArray
+from pgvector import HalfVector
+
+from sightline.adapters.postgres import translated
+from sightline.adapters.store import Store
+from sightline.core import bits, bm25
+from sightline.core.model import DefinedName, Filters
+from sightline.core.query import path_regexes
+from sightline.core.segments import Block, Directory, Postings
+
+BLOCK_CACHE_BYTES: Final = 32 << 20
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+NO_IDS: Final = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class WordSegment:
+    columns: bm25.SegmentColumns
+    directory: Directory
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRows:
+    """Vector segments one behind another; `signs` is uint64[words, n]."""
+
+    chunk_ids: NDArray[np.int64]
+    file_ids: NDArray[np.int32]
+    kinds: NDArray[np.uint32]
+    signs: bits.Signs
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the ranker needs of a candidate besides its scores."""
+
+    file_id: int
+    path: str
+    start_byte: int
+    definitions: tuple[DefinedName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkText:
+    """A stored chunk as it is shown."""
+
+    chunk_id: int
+    repository_id: int
+    path: str
+    language: str
+    content: str
+    start_line: int
+    end_line: int
+    start_byte: int
+    end_byte: int
+    kind: str
+    symbol: str
+    container: str
+    signature: str
+
+
+class Snapshots:
+    """Opens snapshots of a project and keeps what never changes between them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._words: dict[int, WordSegment] = {}
+        self._vectors: dict[int, VectorRows] = {}
+        self._blocks: OrderedDict[tuple[int, int], Block] = OrderedDict()
+        self._block_bytes = 0
+        self._collection: tuple[object, bm25.Collection] | None = None
+        self._vector_rows: tuple[object, VectorRows] | None = None
+
+    @contextlib.asynccontextmanager
+    async def open(self, repository_ids: Sequence[int], embedder_id: int) -> AsyncIterator[Snapshot]:
+        """One REPEATABLE READ view of the checkouts' chunks."""
+        pool = await self._store.pool()
+        with translated():
+            async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+                yield await self._read(connection, list(repository_ids), embedder_id)
+
+    async def _read(self, connection: Connection, repositories: list[int], embedder_id: int) -> Snapshot:
+        rows = await connection.fetch(
+            "select 0 as kind, id, null::bytea as data from word_segments where repository_id = any($1::int[])"
+            " union all select 1, id, null from vector_segments where repository_id = any($1::int[]) and embedder_id = $2"
+            " union all select 2, 0, string_agg(int8send(chunk_id), ''::bytea order by chunk_id) from dead_chunks",
+            repositories, embedder_id,
+        )  # fmt: skip
+        words = sorted(row[1] for row in rows if row[0] == 0)
+        vectors = sorted(row[1] for row in rows if row[0] == 1)
+        packed = next((row[2] for row in rows if row[0] == 2 and row[2]), b"")
+        dead = np.frombuffer(packed, ">i8").astype(np.int64)
+        await self._load_words(connection, words)
+        await self._load_vectors(connection, vectors)
+        collection = self._collected(words, packed, dead)
+        return Snapshot(self, connection, embedder_id, words, collection, self._joined(vectors, packed, dead))
+
+    async def _load_words(self, connection: Connection, ids: list[int]) -> None:
+        missing = [each for each in ids if each not in self._words]
+        if not missing:
+            return
+        for gone in set(self._words) - set(ids):
+            if len(self._words) > 4 * len(ids):
+                del self._words[gone]
+        rows = await connection.fetch(
+            "select id, chunk_ids, file_ids, kinds, lengths, directory from word_segments where id = any($1::bigint[])",
+            missing,
+        )
+        for row in rows:
+            columns = bm25.SegmentColumns(*_columns(row), np.frombuffer(row[4], "<u2").reshape(6, -1))
+            self._words[row[0]] = WordSegment(columns, Directory(row[5]))
+
+    async def _load_vectors(self, connection: Connection, ids: list[int]) -> None:
+        missing = [each for each in ids if each not in self._vectors]
+        if not missing:
+            return
+        for gone in set(self._vectors) - set(ids):
+            if len(self._vectors) > 4 * len(ids):
+                del self._vectors[gone]
+        rows = await connection.fetch(
+            "select id, chunk_ids, file_ids, kinds, sign_bits, chunk_count from vector_segments"
+            " where id = any($1::bigint[])", missing,
+        )  # fmt: skip
+        for row in rows:
+            self._vectors[row[0]] = VectorRows(*_columns(row), bits.unpack(row[4], row[5]))
+
+    def _collected(self, ids: list[int], packed: bytes, dead: NDArray[np.int64]) -> bm25.Collection:
+        key = (tuple(ids), packed)
+        if self._collection is None or self._collection[0] != key:
+            self._collection = (key, bm25.Collection([self._words[each].columns for each in ids], dead))
+        return self._collection[1]
+
+    def _joined(self, ids: list[int], packed: bytes, dead: NDArray[np.int64]) -> VectorRows:
+        key = (tuple(ids), packed)
+        if self._vector_rows is None or self._vector_rows[0] != key:
+            self._vector_rows = (key, _join([self._vectors[each] for each in ids], dead))
+        return self._vector_rows[1]
+
+    async def postings(
+        self, connection: Connection, segments: Sequence[int], terms: Sequence[str]
+    ) -> dict[str, list[tuple[int, Postings]]]:
+        """For each term, the segments (by place) that hold it."""
+        wanted = {
+            (segment, self._words[segment].directory.block_of(term)) for segment in segments for term in terms
+        }
+        await self._load_blocks(connection, [key for key in wanted if key[1] >= 0 and key not in self._blocks])
+        found: dict[str, list[tuple[int, Postings]]] = {}
+        for term in terms:
+            held = found[term] = []
+            for place, segment in enumerate(segments):
+                key = (segment, self._words[segment].directory.block_of(term))
+                if key not in self._blocks:
+                    continue
+                self._blocks.move_to_end(key)
+                postings = self._blocks[key].find(term)
+                if postings is not None:
+                    held.append((place, postings))
+        self._evict()
+        return found
+
+    async def _load_blocks(self, connection: Connection, keys: list[tuple[int, int]]) -> None:
+        if not keys:
+            return
+        rows = await connection.fetch(
+            "select p.segment_id, p.block, p.data from unnest($1::bigint[], $2::int[]) k(segment_id, block)"
+            " join postings p using (segment_id, block)",
+            [segment for segment, _ in keys], [block for _, block in keys],
+        )  # fmt: skip
+        for segment, number, data in rows:
+            block = self._blocks[segment, number] = Block(data)
+            self._block_bytes += block.size
+
+    def _evict(self) -> None:
+        """Least recently read first; called when a search has what it needs."""
+        while self._block_bytes > BLOCK_CACHE_BYTES:
+            _, block = self._blocks.popitem(last=False)
+            self._block_bytes -= block.size
+
+
+class Snapshot:
+    """One search's view. Everything it reads is of one moment."""
+
+    def __init__(
+        self,
+        owner: Snapshots,
+        connection: Connection,
+        embedder_id: int,
+        segments: Sequence[int],
+        words: bm25.Collection,
+        vectors: VectorRows,
+    ) -> None:
+        self._owner = owner
+        self._connection = connection
+        self._embedder_id = embedder_id
+        self._segments = segments
+        self.words = words
+        self.vectors = vectors
+
+    async def scores(self, terms: Sequence[str]) -> bm25.Scores:
+        """BM25F of every chunk and file for `terms`."""
+        return bm25.score(self.words, await self._owner.postings(self._connection, self._segments, terms))
+
+    async def files(self, repository_ids: Sequence[int], filters: Filters) -> NDArray[np.int32] | None:
+        """Ids of the files that the filters let through; None where they let all through."""
+        wanted, unwanted = path_regexes(filters)
+        if not (filters.languages or filters.not_languages or wanted or unwanted):
+            return None
+        row = await self._connection.fetchval(
+            "select coalesce(array_agg(id), '{}') from code_files where repository_id = any($1::int[])"
+            " and (cardinality($2::text[]) = 0 or language = any($2)) and language <> all($3::text[])"
+            " and relative_path ~ all($4::text[]) and not relative_path ~ any($5::text[])",
+            list(repository_ids), list(filters.languages), list(filters.not_languages), list(wanted), list(unwanted),
+        )  # fmt: skip
+        return np.array(row, np.int32)
+
+    async def containing(self, texts: Sequence[str], among: NDArray[np.int64] | None) -> set[int]:
+        """Ids of chunks that hold all of `texts`, case-sensitive; `among` narrows where to look."""
+        rows = await self._connection.fetch(
+            "select id from code_chunks c where ($2::bigint[] is null or id = any($2))"
+            " and (select bool_and(position(t in c.content) > 0) from unnest($1::text[]) t)",
+            list(texts), None if among is None else among.tolist(),
+        )  # fmt: skip
+        return {row[0] for row in rows}
+
+    async def defining(self, folded: Sequence[str], limit: int) -> list[int]:
+        """Ids of chunks that define one of the names, shallow ones first."""
+        rows = await self._connection.fetch(
+            "select chunk_id from definitions where folded = any($1::text[]) group by chunk_id"
+            " order by min(depth), chunk_id limit $2",
+            list(folded), limit,
+        )  # fmt: skip
+        return [row[0] for row in rows]
+
+    async def cosines(self, query: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
+        """Exact cosine similarity of the query to each chunk that has a vector."""
+        rows = await self._connection.fetch(
+            "select chunk_id, 1 - (embedding <=> $2) from embeddings where embedder_id = $1 and chunk_id = any($3::bigint[])",
+            self._embedder_id, HalfVector(query), list(chunk_ids),
+        )  # fmt: skip
+        return {row[0]: row[1] if row[1] == row[1] else 0.0 for row in rows}
+
+    async def features(self, chunk_ids: Sequence[int]) -> dict[int, Features]:
+        """What the ranker needs of each candidate."""
+        ids = list(chunk_ids)
+        names: dict[int, list[DefinedName]] = defaultdict(list)
+        for row in await self._connection.fetch(
+            "select chunk_id, name, kind, depth, container, line_count from definitions where chunk_id = any($1::bigint[])"
+            " order by chunk_id, line_offset", ids,
+        ):  # fmt: skip
+            names[row[0]].append(DefinedName(row[1], row[2], row[3], row[4], row[5] == 1))
+        rows = await self._connection.fetch(
+            "select c.id, f.id, f.relative_path, c.start_byte from code_chunks c join code_files f on f.id = c.code_file_id"
+            " where c.id = any($1::bigint[])", ids,
+        )  # fmt: skip
+        return {row[0]: Features(row[1], row[2], row[3], tuple(names[row[0]])) for row in rows}
+
+    async def texts(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
+        """The chunks as they are shown."""
+        rows = await self._connection.fetch(
+            "select c.id, f.repository_id, f.relative_path, f.language, c.content, c.start_line, c.end_line, c.start_byte,"
+            " c.end_byte, c.kind, c.symbol, c.container, c.signature from code_chunks c"
+            " join code_files f on f.id = c.code_file_id where c.id = any($1::bigint[])",
+            list(chunk_ids),
+        )
+        return {row[0]: ChunkText(*row) for row in rows}
+
+    async def indexed_percent(self, repository_ids: Sequence[int]) -> int:
+        """How much of the checkouts is indexed: 100 only when each one's first scan has ended and no job runs."""
+        row = await self._connection.fetchrow(
+            "select count(*) filter (where last_indexed_at is null) as unfinished,"
+            " (select count(*) from indexing_jobs where state = 'running' and repository_id = any($1::int[])) as running,"
+            " (select sum(files_done) from indexing_jobs where state = 'running' and repository_id = any($1::int[])) as done,"
+            " (select sum(files_total) from indexing_jobs where state = 'running' and repository_id = any($1::int[]))"
+            " as total from repositories where id = any($1::int[])",
+            list(repository_ids),
+        )
+        if row is None or not row["unfinished"] and not row["running"]:
+            return 100
+        return min(99, 100 * int(row["done"] or 0) // int(row["total"])) if row["total"] else 0
+
+
+def _columns(row: asyncpg.Record) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint32]]:
+    return np.frombuffer(row[1], "<i8"), np.frombuffer(row[2], "<i4"), np.frombuffer(row[3], "<u4")
+
+
+def _join(parts: Sequence[VectorRows], dead: NDArray[np.int64]) -> VectorRows:
+    if not parts:
+        return VectorRows(NO_IDS, NO_IDS.astype(np.int32), NO_IDS.astype(np.uint32), np.zeros((0, 0), np.uint64))
+    chunk_ids = np.concatenate([part.chunk_ids for part in parts])
+    live: Any = ~np.isin(chunk_ids, dead) if len(dead) else slice(None)
+    return VectorRows(
+        chunk_ids[live],
+        np.concatenate([part.file_ids for part in parts])[live],
+        np.concatenate([part.kinds for part in parts])[live],
+        np.ascontiguousarray(np.concatenate([part.signs for part in parts], axis=1)[:, live]),
+    )

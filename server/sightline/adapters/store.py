@@ -1,0 +1,162 @@
+"""One project's database: its checkouts, embedders and files. `writing` changes it, `snapshots` searches it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from sightline.adapters.embedding import Identity
+from sightline.adapters.files import Stat
+from sightline.adapters.postgres import Server, translated
+from sightline.adapters.writing import WRITER_LOCK, FileRow, Writer
+from sightline.core.diffing import Position, StoredChunk
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A folder on this host as a project's database knows it."""
+
+    repository_id: int
+    root: Path
+
+
+class Store:
+    """One project's database."""
+
+    def __init__(self, server: Server, database: str, project_id: str) -> None:
+        self._server = server
+        self.database = database
+        self.project_id = project_id
+
+    async def pool(self) -> asyncpg.Pool:
+        return await self._server.pool(self.database)
+
+    async def repository(self, host_id: str, root: str, name: str) -> int:
+        """The id of a checkout, which is added where it is new."""
+        pool = await self.pool()
+        with translated():
+            found: int | None = await pool.fetchval(
+                "select id from repositories where host_id = $1 and root_path = $2 and is_active", host_id, root
+            )
+            added: int = found or await pool.fetchval(
+                "insert into repositories (host_id, root_path, name) values ($1, $2, $3)"
+                " on conflict (host_id, root_path) do update set is_active = true returning id",
+                host_id, root, name,
+            )  # fmt: skip
+            return added
+
+    async def embedder(self, identity: Identity) -> int:
+        """The id of an embedder, which is added where it is new."""
+        pool = await self.pool()
+        prefixes = json.dumps(identity.prefixes, sort_keys=True)
+        key = (identity.name, identity.version, identity.dimensions, prefixes)
+        with translated():
+            found: int | None = await pool.fetchval(
+                "select id from embedders where (name, version, dimensions, prefixes) = ($1, $2, $3, $4::jsonb)", *key
+            )
+            added: int = found or await pool.fetchval(
+                "insert into embedders (name, version, dimensions, prefixes, state) values ($1, $2, $3, $4, 'serving')"
+                " on conflict (name, version, dimensions, prefixes) do update set state = 'serving' returning id",
+                *key,
+            )
+            return added
+
+    async def files(self, repository_id: int, within: Sequence[str] = ()) -> dict[str, FileRow]:
+        """The files of a checkout, by path: all, or those at and below the given paths."""
+        pool = await self.pool()
+        with translated():
+            rows = await pool.fetch(
+                "select id, relative_path, content_hash, size_bytes, mtime_ns, ctime_ns, inode, outcome,"
+                " (extract(epoch from indexed_at) * 1000000)::bigint * 1000 as indexed_ns"
+                " from code_files where repository_id = $1 and (cardinality($2::text[]) = 0 or exists"
+                " (select 1 from unnest($2) p where relative_path = p or relative_path ^@ (p || '/')))",
+                repository_id, list(within),
+            )  # fmt: skip
+        return {row[1]: _file_row(row) for row in rows}
+
+    async def chunks(self, file_ids: Sequence[int]) -> dict[int, tuple[StoredChunk, ...]]:
+        """The chunks of files, by file id."""
+        if not file_ids:
+            return {}
+        pool = await self.pool()
+        with translated():
+            rows = await pool.fetch(
+                "select code_file_id, id, document_hash, start_line, end_line, start_byte, end_byte"
+                " from code_chunks where code_file_id = any($1::int[])",
+                file_ids,
+            )
+        found: dict[int, list[StoredChunk]] = defaultdict(list)
+        for row in rows:
+            found[row[0]].append(StoredChunk(row[1], row[2], Position(*row[3:7])))
+        return {file_id: tuple(chunks) for file_id, chunks in found.items()}
+
+    async def analysis_of(self, repository_id: int) -> str | None:
+        """What the checkout's index was made with, None before the first scan has ended."""
+        pool = await self.pool()
+        with translated():
+            value: str | None = await pool.fetchval(
+                "select value #>> '{}' from meta where key = $1", f"analysis:{repository_id}"
+            )
+            return value
+
+    async def running_job(self, repository_id: int) -> asyncpg.Record | None:
+        """The job that some process runs on the checkout."""
+        pool = await self.pool()
+        with translated():
+            return await pool.fetchrow(
+                "select id, phase, files_done, files_total, chunks from indexing_jobs"
+                " where repository_id = $1 and state = 'running' order by started_at desc limit 1",
+                repository_id,
+            )
+
+    async def status(self, repository_id: int) -> dict[str, Any]:
+        """Counts of the checkout, its last job, and what its index takes."""
+        pool = await self.pool()
+        with translated():
+            row = await pool.fetchrow(
+                "select (select count(*) from code_files where repository_id = $1 and outcome = 'indexed') as files,"
+                " (select count(*) from code_chunks c join code_files f on f.id = c.code_file_id"
+                "  where f.repository_id = $1) as chunks,"
+                " (select count(*) from word_segments where repository_id = $1) as segments,"
+                " (select last_indexed_at from repositories where id = $1) as last_indexed_at,"
+                " pg_database_size(current_database()) as size_bytes",
+                repository_id,
+            )
+            languages = await pool.fetch(
+                "select language, count(*) from code_files where repository_id = $1 and outcome = 'indexed'"
+                " group by language order by 2 desc, 1", repository_id,
+            )  # fmt: skip
+            job = await pool.fetchrow(
+                "select id::text, kind, state, phase, files_total, files_done, chunks, status_message, error, started_at,"
+                " finished_at from indexing_jobs where repository_id = $1 order by created_at desc limit 1",
+                repository_id,
+            )
+        return {**dict(row or {}), "languages": {each[0]: each[1] for each in languages}, "job": dict(job) if job else None}
+
+    async def writer(self, repository_id: int, embedder_id: int, identity: Identity, *, wait: bool) -> Writer | None:
+        """The right to write a checkout's rows; None where another process has it and we do not wait."""
+        connection = await self._server.connect(self.database)
+        try:
+            with translated():
+                if wait:
+                    await connection.execute("select pg_advisory_lock($1, $2)", WRITER_LOCK, repository_id)
+                elif not await connection.fetchval(
+                    "select pg_try_advisory_lock($1, $2)", WRITER_LOCK, repository_id
+                ):
+                    await connection.close()
+                    return None
+        except BaseException:
+            connection.terminate()
+            raise
+        return Writer(connection, self.project_id, repository_id, embedder_id, identity)
+
+
+def _file_row(row: asyncpg.Record) -> FileRow:
+    stat = Stat(size=row[3], mtime_ns=row[4], ctime_ns=row[5], inode=row[6] % (1 << 64))
+    return FileRow(row[0], row[1], row[2], stat, row[7], row[8])

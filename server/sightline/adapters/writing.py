@@ -1,0 +1,318 @@
+"""Changes one checkout's rows: files, chunks, segments, events, jobs. There is one writer a checkout."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import numpy as np
+from pgvector import HalfVector
+
+from sightline.adapters.analysing import ReadFile, Result
+from sightline.adapters.embedding import Identity
+from sightline.adapters.files import Skipped, Stat
+from sightline.adapters.merging import insert_word_segment, merge_segments
+from sightline.adapters.postgres import translated
+from sightline.core.analysis import ChunkRow
+from sightline.core.diffing import Position
+from sightline.core.segments import MAX_CHUNKS
+
+INDEXED: Final = "indexed"
+CHANNEL: Final = "index_changed"
+WRITER_LOCK: Final = 0x5167_0003
+EVENT_DAYS: Final = 30
+JOB_DAYS: Final = 7
+CHUNK_COLUMNS: Final = (
+    "id", "code_file_id", "project_id", "content", "text_hash", "document_hash", "start_line", "end_line",
+    "start_byte", "end_byte", "kind", "symbol", "container", "signature", "doc",
+)  # fmt: skip
+DEFINITION_COLUMNS: Final = (
+    "chunk_id", "name", "folded", "kind", "depth", "line_offset", "line_count", "container",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """What the index knows of a file."""
+
+    id: int
+    path: str
+    content_hash: bytes | None
+    stat: Stat
+    outcome: str
+    indexed_ns: int
+    """When it was indexed, in nanoseconds since the epoch, by the database's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a transaction changed."""
+
+    files: int = 0
+    chunks_added: int = 0
+    chunks_removed: int = 0
+
+
+class Writer:
+    """Commits on the very connection that holds the checkout's lock: who loses the lock loses the transaction."""
+
+    def __init__(
+        self, connection: asyncpg.Connection, project_id: str, repository_id: int, embedder_id: int, identity: Identity
+    ) -> None:
+        self._connection = connection
+        self._project_id = project_id
+        self.repository_id = repository_id
+        self._embedder_id = embedder_id
+        self._identity = identity
+        self._turn = asyncio.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        return not self._connection.is_closed()
+
+    async def close(self) -> None:
+        """Gives the lock back."""
+        if not self._connection.is_closed():
+            self._connection.terminate()
+
+    async def apply(self, result: Result, known: Mapping[str, FileRow], detected_at: datetime) -> Counts:
+        """Stores a batch in one transaction."""
+        async with self._turn:
+            with translated():
+                async with self._connection.transaction():
+                    return await self._apply(result, known, detected_at)
+
+    async def remove(self, rows: Sequence[FileRow], detected_at: datetime) -> Counts:
+        """Forgets files that are gone."""
+        if not rows:
+            return Counts()
+        async with self._turn:
+            with translated():
+                async with self._connection.transaction():
+                    ids = [row.id for row in rows]
+                    removed = await self._connection.fetchval(
+                        "with gone as (delete from code_chunks where code_file_id = any($1::int[]) returning 1)"
+                        " select count(*) from gone", ids,
+                    )  # fmt: skip
+                    await self._connection.execute("delete from code_files where id = any($1::int[])", ids)
+                    await self._record_events([(row.path, "deleted") for row in rows if row.outcome == INDEXED], detected_at)
+                    await self._notify()
+        return Counts(len(rows), 0, removed)
+
+    async def refresh_stats(self, rows: Sequence[tuple[int, Stat]]) -> None:
+        """Notes that files were touched without being changed."""
+        if not rows:
+            return
+        async with self._turn:
+            with translated():
+                await self._connection.execute(
+                    "update code_files f set size_bytes = n.a, mtime_ns = n.b, ctime_ns = n.c, inode = n.d,"
+                    " indexed_at = clock_timestamp()"
+                    " from unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])"
+                    " n(id, a, b, c, d) where f.id = n.id",
+                    [file_id for file_id, _ in rows], *_stat_columns([stat for _, stat in rows]),
+                )  # fmt: skip
+
+    async def start_job(self, kind: str, files_total: int, owner: str) -> UUID:
+        """A running job. Jobs that a dead writer left running are ended first: nobody else can hold our lock."""
+        async with self._turn:
+            with translated():
+                async with self._connection.transaction():
+                    await self._connection.execute(
+                        "update indexing_jobs set state = 'failed', finished_at = now(),"
+                        " error = 'the process that ran it ended', status_message = 'interrupted'"
+                        " where repository_id = $1 and state in ('pending', 'running')",
+                        self.repository_id,
+                    )
+                    await self._forget_old()
+                    job: UUID = await self._connection.fetchval(
+                        "insert into indexing_jobs (repository_id, project_id, kind, state, files_total, owner, started_at)"
+                        " values ($1, $2, $3, 'running', $4, $5, now()) returning id",
+                        self.repository_id, self._project_id, kind, files_total, owner,
+                    )  # fmt: skip
+                    return job
+
+    async def update_job(self, job: UUID, **columns: object) -> None:
+        """Sets columns of a job's row."""
+        assignments = ", ".join(f"{name} = ${place}" for place, name in enumerate(columns, 2))
+        async with self._turn:
+            with translated():
+                await self._connection.execute(
+                    f"update indexing_jobs set {assignments} where id = $1", job, *columns.values()
+                )
+
+    async def finish_job(self, job: UUID, state: str, message: str, error: str | None = None) -> None:
+        """Ends a job; a completed one makes the checkout current."""
+        async with self._turn:
+            with translated():
+                async with self._connection.transaction():
+                    await self._connection.execute(
+                        "update indexing_jobs set state = $2, status_message = $3, error = $4, finished_at = now()"
+                        " where id = $1", job, state, message, error,
+                    )  # fmt: skip
+                    if state == "completed":
+                        await self._connection.execute(
+                            "update repositories set last_indexed_at = now() where id = $1", self.repository_id
+                        )
+                    await self._notify()
+
+    async def set_analysis(self, analysis: str) -> None:
+        """Notes what the checkout's index was made with."""
+        async with self._turn:
+            with translated():
+                await self._connection.execute(
+                    "insert into meta (key, value) values ($1, to_jsonb($2::text))"
+                    " on conflict (key) do update set value = excluded.value", f"analysis:{self.repository_id}", analysis,
+                )  # fmt: skip
+
+    async def merge(self) -> int:
+        """Merges segments where there are many or half-dead ones; how many went."""
+        async with self._turn:
+            with translated():
+                return await merge_segments(self._connection, self.repository_id)
+
+    async def _apply(self, result: Result, known: Mapping[str, FileRow], detected_at: datetime) -> Counts:
+        changed = [read for read in result.read if read.change is not None]
+        file_ids = await self._upsert_files(result)
+        removed = [chunk for read in changed if read.change for chunk in read.change.removed]
+        for skipped in result.skipped:
+            if (row := known.get(skipped.path)) is not None and row.outcome == INDEXED:
+                await self._connection.execute("delete from code_chunks where code_file_id = $1", row.id)
+        if removed:
+            await self._connection.execute("delete from code_chunks where id = any($1::bigint[])", removed)
+        await self._move([move for read in changed if read.change for move in read.change.moved])
+        rows = [(file_ids[read.path], row) for read in changed if read.change for row in read.change.added]
+        if rows:
+            await self._add(rows, result)
+        await self._record_events(list(_events(changed, result.skipped, known)), detected_at)
+        await self._notify()
+        return Counts(len(result.read) + len(result.skipped), len(rows), len(removed))
+
+    async def _upsert_files(self, result: Result) -> dict[str, int]:
+        """Rows of read and of skipped files; a skipped one that vanished gets none."""
+        columns: list[tuple[Any, ...]] = [
+            (each.path, each.content_hash, each.stat, each.change.language if each.change else None, INDEXED)
+            for each in result.read
+        ]
+        columns += [
+            (each.path, None, each.stat, None, each.reason) for each in result.skipped if each.stat is not None
+        ]
+        if not columns:
+            return {}
+        paths, hashes, stats, languages, outcomes = (list(column) for column in zip(*columns, strict=True))
+        rows = await self._connection.fetch(
+            "insert into code_files (repository_id, relative_path, content_hash, size_bytes, mtime_ns, ctime_ns, inode,"
+            " language, outcome, indexed_at)"
+            " select $1, p, h, a, b, c, d, coalesce(l, 'plaintext'), o, clock_timestamp() from unnest($2::text[],"
+            " $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::text[])"
+            " n(p, h, a, b, c, d, l, o) on conflict (repository_id, relative_path) do update set"
+            " content_hash = excluded.content_hash, size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,"
+            " ctime_ns = excluded.ctime_ns, inode = excluded.inode, outcome = excluded.outcome,"
+            " language = case when excluded.language = 'plaintext' then code_files.language else excluded.language end,"
+            " indexed_at = excluded.indexed_at returning relative_path, id",
+            self.repository_id, paths, hashes, *_stat_columns(stats), languages, outcomes,
+        )  # fmt: skip
+        return {row[0]: row[1] for row in rows}
+
+    async def _move(self, moved: Sequence[tuple[int, Position]]) -> None:
+        if not moved:
+            return
+        await self._connection.execute(
+            "update code_chunks k set start_line = n.a, end_line = n.b, start_byte = n.c, end_byte = n.d"
+            " from unnest($1::bigint[], $2::int[], $3::int[], $4::int[], $5::int[]) n(id, a, b, c, d) where k.id = n.id",
+            [chunk for chunk, _ in moved],
+            *(list(column) for column in zip(*(
+                (at.start_line, at.end_line, at.start_byte, at.end_byte) for _, at in moved), strict=True)),
+        )  # fmt: skip
+
+    async def _add(self, rows: Sequence[tuple[int, ChunkRow]], result: Result) -> None:
+        """New chunks with their definitions, vectors and segments."""
+        ids = [row[0] for row in await self._connection.fetch(
+            "select nextval(pg_get_serial_sequence('code_chunks', 'id')) from generate_series(1, $1)", len(rows)
+        )]  # fmt: skip
+        copy = self._connection.copy_records_to_table
+        await copy("code_chunks", columns=CHUNK_COLUMNS, records=[
+            (chunk_id, file_id, self._project_id, row.content, row.text_hash, row.document_hash,
+             row.position.start_line, row.position.end_line, row.position.start_byte, row.position.end_byte,
+             row.kind, row.symbol, row.container, row.signature, row.doc)
+            for chunk_id, (file_id, row) in zip(ids, rows, strict=True)
+        ])  # fmt: skip
+        await copy("definitions", columns=DEFINITION_COLUMNS, records=[
+            (chunk_id, each.name, each.folded, each.kind, each.depth, each.line_offset, each.line_count, each.container)
+            for chunk_id, (_, row) in zip(ids, rows, strict=True) for each in row.definitions
+        ])  # fmt: skip
+        await copy("embeddings", columns=("chunk_id", "embedder_id", "embedding"), records=[
+            (chunk_id, self._embedder_id, HalfVector(vector))
+            for chunk_id, vector in zip(ids, result.vectors, strict=True)
+        ])  # fmt: skip
+        await self._add_segments(ids, [file_id for file_id, _ in rows], result)
+        await self._connection.execute(
+            "insert into embedding_metadata (model_name, model_version, dimensions, generation_time_ms, chunk_count)"
+            " values ($1, $2, $3, $4, $5)",
+            self._identity.name, self._identity.version, self._identity.dimensions, result.embed_ms, len(ids),
+        )  # fmt: skip
+
+    async def _add_segments(self, chunk_ids: list[int], file_ids: list[int], result: Result) -> None:
+        """One segment of words and one of vectors for the batch."""
+        if len(chunk_ids) > MAX_CHUNKS or result.words is None:
+            raise AssertionError("a batch is cut to the size of a segment")  # pragma: no cover
+        shared = (
+            self.repository_id, len(chunk_ids), np.array(chunk_ids, "<i8").tobytes(),
+            np.array(file_ids, "<i4").tobytes(), result.kinds.astype("<u4").tobytes(),
+        )  # fmt: skip
+        await insert_word_segment(self._connection, shared, result.words)
+        await self._connection.execute(
+            "insert into vector_segments (repository_id, chunk_count, chunk_ids, file_ids, kinds, embedder_id, sign_bits)"
+            " values ($1, $2, $3, $4, $5, $6, $7)", *shared, self._embedder_id, result.sign_bits,
+        )  # fmt: skip
+
+    async def _record_events(self, events: Sequence[tuple[str, str]], detected_at: datetime) -> None:
+        if events:
+            await self._connection.copy_records_to_table(
+                "change_events",
+                columns=("repository_id", "relative_path", "change_type", "detected_at"),
+                records=[(self.repository_id, path, change, detected_at) for path, change in events],
+            )
+
+    async def _notify(self) -> None:
+        await self._connection.execute("select pg_notify($1, $2)", CHANNEL, json.dumps({"repository": self.repository_id}))
+
+    async def _forget_old(self) -> None:
+        """Retention, once a job."""
+        await self._connection.execute(
+            "delete from change_events where repository_id = $1 and applied_at < now() - make_interval(days => $2)",
+            self.repository_id, EVENT_DAYS,
+        )  # fmt: skip
+        await self._connection.execute(
+            "delete from indexing_jobs where repository_id = $1 and finished_at < now() - make_interval(days => $2)",
+            self.repository_id, JOB_DAYS,
+        )  # fmt: skip
+
+
+def _events(
+    changed: Sequence[ReadFile], skipped: Sequence[Skipped], known: Mapping[str, FileRow]
+) -> Iterator[tuple[str, str]]:
+    """(path, change type) of each file whose chunks changed."""
+    for read in changed:
+        row = known.get(read.path)
+        yield read.path, "modified" if row is not None and row.outcome == INDEXED else "added"
+    for each in skipped:
+        row = known.get(each.path)
+        if row is not None and row.outcome == INDEXED:
+            yield each.path, "deleted"
+
+
+def _stat_columns(stats: Sequence[Stat]) -> list[list[int]]:
+    """Size, mtime, ctime and inode; an inode is unsigned, Postgres's bigint is not."""
+    return [
+        [stat.size for stat in stats],
+        [stat.mtime_ns for stat in stats],
+        [stat.ctime_ns for stat in stats],
+        [(stat.inode + (1 << 63)) % (1 << 64) - (1 << 63) for stat in stats],
+    ]

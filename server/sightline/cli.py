@@ -1,0 +1,243 @@
+"""The command line: the second door to the house, beside LSP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from sightline import __version__
+from sightline.errors import SightlineError
+from sightline.settings import Settings, parse
+
+if TYPE_CHECKING:
+    from sightline.indexing import Summary
+    from sightline.workspaces import Workspaces
+
+Opener = Callable[[Settings], AbstractAsyncContextManager["Workspaces"]]
+FOUND, NOTHING_FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes, as grep's; 130 is the shell's for Ctrl-C."""
+
+Folder = Annotated[Path, typer.Argument(help="The folder to look at.", show_default="this folder")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ProjectId = Annotated[str | None, typer.Option("--project", help="A project's id, instead of the folder's own.")]
+_HERE: Final = Path()
+
+
+def build(open_sightline: Opener) -> typer.Typer:
+    """The commands, over whatever opens the application."""
+    app = typer.Typer(
+        help="Semantic code search: ask what the code does, get the place.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    commands = _Commands(open_sightline)
+    app.callback()(commands.options)
+    app.command()(commands.search)
+    app.command()(commands.index)
+    app.command()(commands.status)
+    app.command()(commands.projects)
+    app.command()(commands.doctor)
+    app.command()(commands.serve)
+    return app
+
+
+class _Commands:
+    """Each command parses, opens the application, calls one thing, and prints it."""
+
+    def __init__(self, open_sightline: Opener) -> None:
+        self._open = open_sightline
+
+    def options(
+        self,
+        version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    ) -> None:
+        if version:
+            typer.echo(f"sightline {__version__}")
+            raise typer.Exit
+
+    def search(
+        self,
+        query: Annotated[str, typer.Argument(help='What to look for: words, a name, or filters such as lang:py "text".')],
+        folder: Folder = _HERE,
+        limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, max=50, help="How many files to show.")] = None,
+        per_file: Annotated[int, typer.Option(min=1, max=50, help="How many hits of one file to show.")] = 1,
+        mode: Annotated[str | None, typer.Option(help="hybrid, lexical or semantic.")] = None,
+        as_json: Json = False,
+        explain: Annotated[bool, typer.Option("--explain", help="Show each signal's share.")] = False,
+        no_wait: Annotated[bool, typer.Option("--no-wait", help="Search what is indexed, do not index first.")] = False,
+        project: ProjectId = None,
+    ) -> None:
+        """Index the folder as far as it has changed, then search it."""
+        from sightline import printing
+        from sightline.answers import to_answer
+        from sightline.searching import Options
+
+        chosen = {"limit": limit, "mode": mode}
+        settings = _settings({"search": {key: value for key, value in chosen.items() if value is not None}})
+
+        async def run() -> int:
+            async with self._open(settings) as sightline:
+                workspace = await sightline.open(_absolute(folder), project)
+                if not no_wait:
+                    with printing.progress(quiet=as_json) as report:
+                        await workspace.index(report)
+                started = time.perf_counter()
+                options = Options(settings.search.limit, per_file, settings.search.mode, explain)
+                answer = await workspace.search(query, options)
+                message = to_answer(answer, [workspace.project], (time.perf_counter() - started) * 1000)
+            if as_json:
+                typer.echo(message.model_dump_json(by_alias=True, exclude_none=True))
+            else:
+                printing.show_answer(message, query)
+            return FOUND if message.hits else NOTHING_FOUND
+
+        _finish(run())
+
+    def index(
+        self,
+        folder: Folder = _HERE,
+        force: Annotated[bool, typer.Option("--force", help="Read and analyse every file again.")] = False,
+        skipped: Annotated[bool, typer.Option("--skipped", help="List what is left out, and why.")] = False,
+        as_json: Json = False,
+        project: ProjectId = None,
+    ) -> None:
+        """Bring the folder's index up to date."""
+        from sightline import printing
+
+        settings = _settings({})
+
+        async def run() -> int:
+            async with self._open(settings) as sightline:
+                workspace = await sightline.open(_absolute(folder), project)
+                with printing.progress(quiet=as_json) as report:
+                    summary = await workspace.index(report, force=force)
+            if as_json:
+                typer.echo(json.dumps(_summary(summary, workspace.project.id)))
+            else:
+                printing.show_summary(summary, listed=skipped)
+            return FAILED if summary.failed else FOUND
+
+        _finish(run())
+
+    def status(self, folder: Folder = _HERE, as_json: Json = False, project: ProjectId = None) -> None:
+        """Show what is indexed of the folder."""
+        from sightline import printing
+
+        settings = _settings({})
+
+        async def run() -> int:
+            async with self._open(settings) as sightline:
+                workspace = await sightline.open(_absolute(folder), project)
+                status = await workspace.status()
+            if as_json:
+                typer.echo(json.dumps({"project": workspace.project.id, **status}, default=str))
+            else:
+                printing.show_status(workspace.project, workspace.checkout.root, status)
+            return FOUND
+
+        _finish(run())
+
+    def projects(self, as_json: Json = False) -> None:
+        """List all projects, with their folders and sizes."""
+        from sightline import printing
+
+        settings = _settings({})
+
+        async def run() -> int:
+            async with self._open(settings) as sightline:
+                found = await sightline.projects.list()
+            if as_json:
+                typer.echo(json.dumps({"projects": [_listed(each) for each in found]}))
+            else:
+                printing.show_projects(found)
+            return FOUND
+
+        _finish(run())
+
+    def doctor(self, folder: Folder = _HERE, as_json: Json = False) -> None:
+        """Check everything that a search needs, and say what to do."""
+        from sightline import doctor, printing
+
+        settings = _settings({})
+
+        async def run() -> int:
+            checks = await doctor.examine(settings, self._open, _absolute(folder))
+            if as_json:
+                typer.echo(json.dumps({"checks": [check.as_dict() for check in checks]}))
+            else:
+                printing.show_checks(checks)
+            return FOUND if all(check.is_fine for check in checks) else FAILED
+
+        _finish(run())
+
+    def serve(self) -> None:
+        """Run the language server on stdin and stdout."""
+        raise typer.Exit(FAILED)
+
+
+def _finish(work: Coroutine[Any, Any, int]) -> None:
+    """Runs a command; whatever goes wrong is one sentence on stderr and an exit code."""
+    try:
+        code = asyncio.run(work)
+    except SightlineError as error:
+        typer.secho(f"sightline: {error}", err=True, fg="red")
+        if error.hint:
+            typer.echo(f"  {error.hint}", err=True)
+        code = FAILED
+    except KeyboardInterrupt:
+        typer.echo("sightline: interrupted; what is indexed stays, and the next run goes on from there", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; without this the interpreter complains when it flushes.
+        sys.stderr.close()
+        code = FOUND
+    raise typer.Exit(code)
+
+
+def _settings(command_line: dict[str, Any]) -> Settings:
+    settings, problems = parse(command_line=command_line)
+    for problem in problems:
+        typer.secho(f"sightline: {problem}", err=True, fg="yellow")
+    logging.basicConfig(stream=sys.stderr, level=settings.log.level.upper(), format="sightline: %(levelname)s %(message)s")
+    return settings
+
+
+def _absolute(folder: Path) -> Path:
+    return Path.cwd() / folder
+
+
+def _listed(project: Any) -> dict[str, Any]:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "databaseName": project.database,
+        "roots": list(project.roots),
+        "chunks": project.chunks,
+        "sizeBytes": project.size_bytes,
+        "lastUsedAt": project.last_used_at,
+    }
+
+
+def _summary(summary: Summary, project_id: str) -> dict[str, Any]:
+    return {
+        "projectId": project_id,
+        "job": str(summary.job) if summary.job else None,
+        "filesSeen": summary.files_seen,
+        "filesIndexed": summary.files_indexed,
+        "filesRemoved": summary.files_removed,
+        "chunksAdded": summary.chunks_added,
+        "chunksRemoved": summary.chunks_removed,
+        "message": summary.sentence(),
+        "skipped": [{"path": each.path, "reason": each.reason} for each in summary.skipped],
+        "seconds": round(summary.seconds, 3),
+    }

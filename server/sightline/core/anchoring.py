@@ -1,0 +1,90 @@
+"""Where a stored text stands in a file as it is now, and which of its lines answers best."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sightline.core.identifiers import WORD_PATTERN, folded, terms
+
+LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_BYTE_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+_WORD: Final = re.compile(WORD_PATTERN)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A place in a file: byte offset and 0-based line."""
+
+    start_byte: int
+    start_line: int
+    moved: bool
+
+
+def find(source: bytes, text: str, start_byte: int) -> Anchor | None:
+    """The occurrence of `text` that is nearest to `start_byte`, None where there is none."""
+    wanted = text.encode("utf-8")
+    start = start_byte if source.startswith(wanted, start_byte) else _nearest(source, wanted, start_byte)
+    if start is None:
+        return _in_decoded(source, text, start_byte)
+    return Anchor(start, _lines_before(source, start), start != start_byte)
+
+
+def lines_of(text: str) -> list[str]:
+    """Lines as LSP counts them, without their ends."""
+    return LINE_END.split(text)
+
+
+def trimmed(text: str) -> tuple[int, int]:
+    """First and last line that are not blank (0-based, inclusive); (0, 0) where all are."""
+    filled = [number for number, line in enumerate(lines_of(text)) if line.strip()]
+    return (filled[0], filled[-1]) if filled else (0, 0)
+
+
+def best_line(lines: Sequence[str], wanted: Collection[str], names: Collection[str]) -> int:
+    """The line with most of the query's terms; one that has a name of the query whole wins, the first of equals."""
+    whole = {folded(name) for name in names}
+
+    def score(line: str) -> float:
+        words = _WORD.findall(line)
+        found = {term for word in words for term in terms(word)}
+        return len(found & set(wanted)) + 2.0 * len(whole & {folded(word) for word in words})
+
+    return max(range(len(lines)), key=lambda number: (score(lines[number]), -number), default=0)
+
+
+def marks(line: str, wanted: Collection[str]) -> list[tuple[int, int]]:
+    """Half-open spans (in characters) of the words of a line that share a term with the query."""
+    found = (match for match in _WORD.finditer(line) if not set(wanted).isdisjoint(terms(match[0])))
+    return [match.span() for match in found]
+
+
+def _nearest(source: bytes, wanted: bytes, start_byte: int) -> int | None:
+    if not wanted:
+        return None
+    before = source.rfind(wanted, 0, start_byte + len(wanted))
+    after = source.find(wanted, start_byte)
+    places = [place for place in (before, after) if place >= 0]
+    return min(places, key=lambda place: abs(place - start_byte)) if places else None
+
+
+def _in_decoded(source: bytes, text: str, start_byte: int) -> Anchor | None:
+    """For bytes that are no UTF-8, or hold NUL: the index has them replaced, so compare what the index would have."""
+    if "\ufffd" not in text:
+        return None
+    decoded = source.decode("utf-8", "replace").replace("\0", "\ufffd")
+    guess = len(source[:start_byte].decode("utf-8", "replace"))
+    before, after = decoded.rfind(text, 0, guess + len(text)), decoded.find(text, guess)
+    places = [place for place in (before, after) if place >= 0]
+    if not places:
+        return None
+    place = min(places, key=lambda each: abs(each - guess))
+    return Anchor(start_byte, len(LINE_END.findall(decoded, 0, place)), place != guess)
+
+
+def _lines_before(source: bytes, offset: int) -> int:
+    if source.find(b"\r", 0, offset) < 0:
+        return source.count(b"\n", 0, offset)
+    return len(_BYTE_LINE_END.findall(source, 0, offset))

@@ -1,0 +1,175 @@
+"""BM25F over a snapshot of word segments, for chunks and for whole files.
+
+Fields, weights and constants: DESIGN.md §6 (found on the development half of the benchmark; all within .003 of their
+neighbours). Formula: Robertson, Zaragoza, Taylor, "Simple BM25 extension to multiple weighted fields", 2004.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.core.bags import CODE, COMMENTS, DEFINED, DIRECTORIES, FIELD_COUNT, STEM
+from sightline.core.segments import Postings
+
+K1: Final = 1.2
+#                  code  comments  defined  enclosing  stem  directories
+CHUNK_WEIGHTS: Final = (1.0, 1.0, 2.0, 1.0, 2.0, 0.7)
+CHUNK_B: Final = (0.75, 0.75, 0.3, 0.3, 0.3, 0.3)
+FILE_WEIGHTS: Final = (0.5, 0.5, 2.0, 0.0, 4.0, 1.0)
+FILE_B: Final = (0.75, 0.75, 0.5, 0.0, 0.3, 0.3)
+SUMMED_FIELDS: Final = (CODE, COMMENTS, DEFINED)
+"""Fields that a file sums over its chunks; stem and directories it has once."""
+
+Floats = NDArray[np.float32]
+T = TypeVar("T", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentColumns:
+    """What a segment tells of its chunks; all arrays are as long as it has chunks, `lengths` is [6, chunks]."""
+
+    chunk_ids: NDArray[np.int64]
+    file_ids: NDArray[np.int32]
+    kinds: NDArray[np.uint32]
+    lengths: NDArray[np.uint16]
+
+
+class Collection:
+    """The chunks of several segments as rows, one segment behind another, with what scoring needs of them."""
+
+    def __init__(self, segments: Sequence[SegmentColumns], dead: NDArray[np.int64]) -> None:
+        self.bases = np.cumsum([0, *(len(each.chunk_ids) for each in segments)]).tolist()
+        self.chunk_ids = _joined([each.chunk_ids for each in segments], np.int64)
+        self.file_ids = _joined([each.file_ids for each in segments], np.int32)
+        self.kinds = _joined([each.kinds for each in segments], np.uint32)
+        self.live = ~np.isin(self.chunk_ids, dead) if len(dead) else np.ones(len(self.chunk_ids), np.bool_)
+        self.has_dead = not bool(self.live.all())
+        self.count = int(self.live.sum())
+        lengths = (
+            np.concatenate([each.lengths for each in segments], axis=1).astype(np.float32)
+            if segments
+            else np.zeros((FIELD_COUNT, 0), np.float32)
+        )
+        self.chunk_norms = _norms(lengths, self.live, CHUNK_WEIGHTS, CHUNK_B)
+        self.files, self.file_rows = np.unique(self.file_ids, return_inverse=True)
+        self.file_live = np.bincount(self.file_rows, weights=self.live, minlength=len(self.files)) > 0
+        self.file_norms = _norms(self._file_lengths(lengths), self.file_live, FILE_WEIGHTS, FILE_B)
+        self.stem_lengths = lengths[STEM]
+
+    def rows_of(self, chunk_ids: Sequence[int]) -> dict[int, int]:
+        """The rows of those of `chunk_ids` that live here."""
+        wanted = np.array(sorted(chunk_ids), np.int64)
+        rows = np.flatnonzero(np.isin(self.chunk_ids, wanted) & self.live)
+        return {int(self.chunk_ids[row]): int(row) for row in rows}
+
+    def _file_lengths(self, lengths: Floats) -> Floats:
+        total = np.zeros((FIELD_COUNT, len(self.files)), np.float32)
+        for field in SUMMED_FIELDS:
+            total[field] = np.bincount(self.file_rows, weights=lengths[field] * self.live, minlength=len(self.files))
+        for field in (STEM, DIRECTORIES):
+            total[field, self.file_rows] = lengths[field]
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """BM25F of all rows and files (0 where no term matches), the share of each row's stem that matches, idf by term."""
+
+    chunks: Floats
+    files: Floats
+    stem_cover: Floats
+    idf: dict[str, float]
+    matches: Mapping[str, NDArray[np.int64]]
+    """The live rows in which each term stands."""
+
+
+def score(collection: Collection, postings: Mapping[str, Sequence[tuple[int, Postings]]]) -> Scores:
+    """Scores for `postings`: for each query term, the segments (by place in the collection) that have it."""
+    rows, files = len(collection.chunk_ids), len(collection.files)
+    chunk_scores, file_scores = np.zeros(rows, np.float32), np.zeros(files, np.float32)
+    stem_hits = np.zeros(rows, np.float32)
+    matches, idf = {}, {}
+    for term, found in postings.items():
+        fields = _by_field(collection, found)
+        seen = np.zeros(rows, np.bool_)
+        for number, (field_rows, _) in enumerate(fields):
+            seen[field_rows] = True
+            if number == COMMENTS:
+                idf[term] = _idf(collection.count, int(np.count_nonzero(seen)))
+        matches[term] = touched = np.flatnonzero(seen)
+        weight = _idf(collection.count, len(touched)) * (K1 + 1)
+        chunk_scores[touched] += weight * _saturated(_chunk_frequencies(collection, fields, rows)[touched])
+        file_frequency = _file_frequencies(collection, fields)
+        touched_files = np.flatnonzero(file_frequency)
+        file_weight = _idf(int(collection.file_live.sum()), len(touched_files)) * (K1 + 1)
+        file_scores[touched_files] += file_weight * _saturated(file_frequency[touched_files])
+        stem_hits[fields[STEM][0]] += 1
+    cover = stem_hits / np.maximum(collection.stem_lengths, 1)
+    return Scores(chunk_scores, file_scores, cover, idf, matches)
+
+
+def _by_field(
+    collection: Collection, found: Sequence[tuple[int, Postings]]
+) -> list[tuple[NDArray[np.int64], Floats]]:
+    """For each field: live rows that hold the term, and how often."""
+    fields = []
+    for field in range(FIELD_COUNT):
+        rows = _joined([each.chunks[field].astype(np.int64) + collection.bases[place] for place, each in found], np.int64)
+        frequencies = _joined([each.frequencies[field].astype(np.float32) for _, each in found], np.float32)
+        if collection.has_dead and len(rows):
+            live = collection.live[rows]
+            rows, frequencies = rows[live], frequencies[live]
+        fields.append((rows, frequencies))
+    return fields
+
+
+def _chunk_frequencies(collection: Collection, fields: list[tuple[NDArray[np.int64], Floats]], rows: int) -> Floats:
+    total = np.zeros(rows, np.float32)
+    for norm, (field_rows, frequencies) in zip(collection.chunk_norms, fields, strict=True):
+        total[field_rows] += frequencies * norm[field_rows]
+    return total
+
+
+def _file_frequencies(collection: Collection, fields: list[tuple[NDArray[np.int64], Floats]]) -> Floats:
+    total = np.zeros(len(collection.files), np.float32)
+    for field in SUMMED_FIELDS:
+        rows, frequencies = fields[field]
+        if len(rows):
+            summed = np.bincount(collection.file_rows[rows], weights=frequencies, minlength=len(total))
+            total += summed.astype(np.float32) * collection.file_norms[field]
+    for field in (STEM, DIRECTORIES):
+        rows, frequencies = fields[field]
+        once = np.zeros(len(total), np.float32)
+        once[collection.file_rows[rows]] = frequencies
+        total += once * collection.file_norms[field]
+    return total
+
+
+def _norms(lengths: Floats, live: NDArray[np.bool_], weights: Sequence[float], b: Sequence[float]) -> Floats:
+    """weight / (1 - b + b * length / average), field by field: what a term's frequency is multiplied by."""
+    norms = np.zeros_like(lengths)
+    for field in range(FIELD_COUNT):
+        own = lengths[field]
+        # Summed as float64, lengths are exact: the average does not depend on how chunks are spread over segments.
+        average = float(own[live].sum(dtype=np.float64)) / max(int(live.sum()), 1)
+        if average > 0:
+            norms[field] = weights[field] / (1 - b[field] + b[field] * own / average)
+    return norms
+
+
+def _idf(documents: int, holding: int) -> float:
+    return math.log(1 + (documents - holding + 0.5) / (holding + 0.5))
+
+
+def _saturated(frequency: Floats) -> Floats:
+    return frequency / (K1 + frequency)
+
+
+def _joined(arrays: Sequence[NDArray[T]], dtype: type[T]) -> NDArray[T]:
+    return np.concatenate(arrays) if arrays else np.zeros(0, dtype)

@@ -1,0 +1,97 @@
+"""Loading tree-sitter grammars, each from the one wheel that has it, and parsing within bounds."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.util
+import re
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from tree_sitter import Language, Parser, Point, Tree
+
+_OWN_WHEELS: Final = {"dart": "tree_sitter_dart", "swift": "tree_sitter_swift", "zig": "tree_sitter_zig"}
+_PACK_NAMES: Final = {"c_sharp": "csharp"}
+"""Where tree-sitter-language-pack's name differs from tree-sitter-languages'."""
+
+_CAPSULE_NAME: Final = b"tree_sitter.Language"
+"""PyCapsule_New keeps the pointer, so these bytes must live as long as the process."""
+
+_LONE_CR: Final = re.compile(rb"\r(?!\n)")
+
+# The parser reports after every hundred operations. Code takes 0.01 reports a byte and at most 0.06 (measured over
+# the trees of the benchmark, short files aside); counting them, unlike a clock, gives the same answer on every machine.
+_REPORTS_AT_LEAST: Final = 2_000
+_REPORTS_PER_BYTE: Final = 0.2
+
+
+@cache
+def load(grammar: str) -> Language | None:
+    """The grammar, or None where no installed wheel has it for this machine."""
+    try:
+        if grammar in _OWN_WHEELS:
+            return Language(importlib.import_module(_OWN_WHEELS[grammar]).language())
+        if newer := pack():
+            return _from_pack(newer, grammar)
+        return Language(_capsule(grammar))
+    except (ImportError, OSError, AttributeError, LookupError):
+        return None
+
+
+def parse(language: Language, source: bytes) -> Tree | None:
+    """The syntax tree, or None when the parser needs far more work than real code of this size does."""
+    text = memoryview(_LONE_CR.sub(b"\n", source) if b"\r" in source else source)
+    left = int(_REPORTS_AT_LEAST + _REPORTS_PER_BYTE * len(source))
+
+    def read(offset: int, _point: Point) -> memoryview:
+        return text[offset:]
+
+    def exhausted(_offset: int, _has_error: bool) -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    try:
+        return Parser(language).parse(read, progress_callback=exhausted)
+    except ValueError:  # what the binding raises when the callback stops it
+        return None
+
+
+@cache
+def pack() -> ModuleType | None:
+    """tree-sitter-language-pack, which is installed where tree-sitter-languages has no wheel (Python 3.13 on)."""
+    if importlib.util.find_spec("tree_sitter_languages") or not importlib.util.find_spec("tree_sitter_language_pack"):
+        return None
+    return importlib.import_module("tree_sitter_language_pack")
+
+
+def _from_pack(newer: ModuleType, grammar: str) -> Language:
+    language = newer.get_language(_PACK_NAMES.get(grammar, grammar))
+    assert isinstance(language, Language)
+    return language
+
+
+def _capsule(grammar: str) -> object:
+    """tree-sitter-languages' own loader fails with a current tree-sitter; its grammars do not."""
+    function = getattr(_library(), f"tree_sitter_{grammar}")
+    function.restype = ctypes.c_void_p
+    wrap = ctypes.pythonapi.PyCapsule_New
+    wrap.restype = ctypes.py_object
+    wrap.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+    capsule: object = wrap(function(), _CAPSULE_NAME, None)
+    return capsule
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    spec = importlib.util.find_spec("tree_sitter_languages")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError("tree-sitter-languages is not installed")
+    folder = Path(spec.submodule_search_locations[0])
+    found = next((path for path in folder.iterdir() if path.stem == "languages"), None)
+    if found is None:
+        raise ImportError(f"tree-sitter-languages has no library in {folder}")
+    return ctypes.CDLL(str(found))

@@ -1,0 +1,2 @@
+(attribute (attribute_name) @_id (quoted_attribute_value (attribute_value) @name) (#eq? @_id "id")) @key
+(comment) @comment

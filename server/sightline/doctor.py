@@ -1,0 +1,93 @@
+"""Checks of everything that a search needs, each with what to do when it fails."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sightline.adapters import embedded, embedding, files
+from sightline.core import languages
+from sightline.errors import SightlineError
+from sightline.settings import Settings
+
+if TYPE_CHECKING:
+    from sightline.workspaces import Workspaces
+
+LOW_DISK: Final = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    is_fine: bool
+    message: str
+    hint: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+async def examine(
+    settings: Settings, open_sightline: Callable[[Settings], AbstractAsyncContextManager[Workspaces]], folder: Path
+) -> Sequence[Check]:
+    """All checks; none stops the others."""
+    checks = [_model(settings), _grammars(), _disk(settings), _folder(folder, settings)]
+    try:
+        async with open_sightline(settings) as sightline:
+            facts = await sightline.server.facts()
+            checks += [
+                Check("database", True, f"Postgres {facts['version']}, {'embedded' if facts['embedded'] else 'your own'}"),
+                Check("pgvector", True, f"version {facts['vector']}"),
+                Check("projects", True, f"{len(await sightline.projects.list())} in the registry"),
+            ]
+    except SightlineError as error:
+        checks.append(Check("database", False, str(error), error.hint))
+    return checks
+
+
+def _model(settings: Settings) -> Check:
+    try:
+        model = embedding.load(settings.embedding.provider, settings.embedding.model)
+    except SightlineError as error:
+        return Check("model", False, str(error), error.hint)
+    identity = model.identity
+    works = bool(abs(float((model.embed_query("open a file") ** 2).sum()) - 1) < 1e-3)
+    return Check("model", works, f"{identity.name} {identity.version}, {identity.dimensions} dimensions")
+
+
+def _grammars() -> Check:
+    missing = languages.missing_grammars()
+    if not missing:
+        return Check("grammars", True, f"{len(languages.names())} languages")
+    hint = "These are indexed as plain text. Install sightline-ls again on a Python that it supports."
+    return Check("grammars", False, f"cannot be loaded: {', '.join(missing)}", hint)
+
+
+def _disk(settings: Settings) -> Check:
+    place = settings.data_dir or embedded.default_data_dir()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    hint = "" if free > LOW_DISK else "Free some space, or point SIGHTLINE_DATA_DIR to another disk."
+    return Check("disk", free > LOW_DISK, f"{free / 1e9:.1f} GB free for the index", hint)
+
+
+def _folder(folder: Path, settings: Settings) -> Check:
+    index = settings.index
+    try:
+        scan = files.scan(folder, files.Rules(index.include, index.exclude, index.max_file_bytes))
+    except SightlineError as error:
+        return Check("folder", False, str(error), error.hint)
+    reasons: dict[str, int] = {}
+    for each in scan.skipped:
+        reasons[each.reason] = reasons.get(each.reason, 0) + 1
+    left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "nothing"
+    message = f"{len(scan.found)} files to index; left out: {left_out}"
+    hint = "" if scan.found else "Is everything ignored? `sightline index --skipped` lists it."
+    return Check("folder", bool(scan.found), message, hint)

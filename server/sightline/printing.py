@@ -1,0 +1,167 @@
+"""What the command line shows a person; stdout gets results, stderr gets progress."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from sightline import messages
+from sightline.doctor import Check
+from sightline.indexing import Progress as Step
+from sightline.indexing import Report, Summary
+from sightline.projects import Project, ProjectInfo
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+AROUND: Final = 2
+"""Lines of a snippet on each side of the best one."""
+LABEL_STYLES: Final = {"strong": "bold green", "good": "yellow", "weak": "dim"}
+
+
+class _ChunksPerSecond(ProgressColumn):
+    def render(self, task: Task) -> RenderableType:
+        chunks = int(task.fields.get("chunks", 0))
+        rate = f"{chunks / task.elapsed:,.0f}/s" if task.elapsed else ""
+        return Text(f"{chunks:,} chunks {rate}", style="dim")
+
+
+@contextlib.contextmanager
+def progress(*, quiet: bool) -> Iterator[Report]:
+    """A bar on stderr while files are indexed; nothing where there is nothing to do, or nobody to see it."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda step: None
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), _ChunksPerSecond(),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("scanning", total=None, visible=False)
+
+        def report(step: Step) -> None:
+            bar.update(
+                task,
+                description=step.phase,
+                completed=step.files_done,
+                total=step.files_total or None,
+                chunks=step.chunks,
+                visible=bool(step.files_total),
+            )
+
+        yield report
+
+
+def show_answer(answer: messages.Answer, query: str) -> None:
+    """Hits as path:line with symbol, label and snippet."""
+    console = _console()
+    if not answer.hits:
+        console.print(f"Nothing found for {query!r}.", highlight=False)
+    for hit in answer.hits:
+        _show_hit(console, hit)
+    for degraded in answer.degraded:
+        Console(stderr=True).print(f"incomplete: {degraded.message}", style="yellow", highlight=False)
+
+
+def show_summary(summary: Summary, *, listed: bool) -> None:
+    """What a job did; with `listed`, everything that was left out."""
+    console = _console()
+    console.print(f"{summary.sentence()} ({summary.seconds:.1f} s)", highlight=False)
+    for each in summary.skipped if listed else summary.failed:
+        kind = "folder" if each.is_folder else "file"
+        detail = f" ({each.detail})" if each.detail else ""
+        console.print(f"  {each.reason}: {each.path} [{kind}]{detail}", markup=False, highlight=False)
+
+
+def show_status(project: Project, root: Path, status: Mapping[str, Any]) -> None:
+    """Counts and the last job."""
+    table = Table.grid(padding=(0, 2))
+    job = status["job"]
+    rows = {
+        "folder": str(root),
+        "project": f"{project.name} ({project.id})",
+        "database": f"{project.database}, {status['size_bytes'] / 1e6:.0f} MB",
+        "files": f"{status['files']:,}",
+        "chunks": f"{status['chunks']:,}",
+        "languages": ", ".join(f"{name} {count}" for name, count in status["languages"].items()) or "none",
+        "current since": f"{status['last_indexed_at']:%Y-%m-%d %H:%M:%S} UTC" if status["last_indexed_at"] else "never",
+        "last job": f"{job['state']}: {job['status_message']}" if job else "none",
+    }
+    for name, value in rows.items():
+        table.add_row(Text(name, style="dim"), Text(value))
+    _console().print(table)
+
+
+def show_projects(projects: Sequence[ProjectInfo]) -> None:
+    """A line a project."""
+    table = Table("id", "name", "chunks", "size", "last used", "folders", box=None)
+    for each in projects:
+        size = f"{each.size_bytes / 1e6:.0f} MB"
+        table.add_row(each.id, each.name, f"{each.chunks:,}", size, each.last_used_at[:19], "\n".join(each.roots))
+    _console().print(table if projects else "No projects yet.")
+
+
+def show_checks(checks: Sequence[Check]) -> None:
+    """A line a check, and what to do about those that failed."""
+    console = _console()
+    for check in checks:
+        style, word = ("green", "ok") if check.is_fine else ("bold red", "FAILED")
+        console.print(Text.assemble((f"{word:6} ", style), (f"{check.name}: ", "bold"), check.message))
+        if check.hint:
+            console.print(Text(f"       {check.hint}", style="yellow"))
+
+
+def _console() -> Console:
+    return Console(soft_wrap=True)
+
+
+def _show_hit(console: Console, hit: messages.Hit) -> None:
+    line = hit.selection_range.start.line
+    name = f"{hit.container}.{hit.symbol}" if hit.container and hit.symbol else hit.symbol
+    console.print(
+        f"[bold cyan]{escape(hit.path)}[/]:[bold]{line + 1}[/]  {escape(name)} [dim]{hit.kind}[/]"
+        f"  [{LABEL_STYLES[hit.label]}]{hit.label}[/]",
+        highlight=False,
+    )
+    for snippet in _snippets(hit, line):
+        console.print(snippet)
+    if hit.more:
+        others = ", ".join(str(each.range.start.line + 1) for each in hit.more)
+        console.print(f"    [dim]also at line {others}[/]", highlight=False)
+    if hit.signals:
+        shares = "  ".join(f"{name} {value:+.2f}" for name, value in hit.signals.items())
+        console.print(f"    [dim]{hit.score:.2f} = {shares}[/]", highlight=False)
+    console.print()
+
+
+def _snippets(hit: messages.Hit, line: int) -> Iterator[Text]:
+    """A few lines around the best one, numbered and coloured, the query's words underlined."""
+    lines = hit.snippet.split("\n")
+    # A snippet that was cut does not begin where its chunk does; its best line is in it all the same.
+    first = hit.range.start.line
+    if line - first >= len(lines):
+        first = line - len(lines) // 2
+    start, end = max(0, line - first - AROUND), min(len(lines), line - first + AROUND + 1)
+    shown = "\n".join(lines[start:end])
+    coloured = Syntax("", _lexer(hit.language), theme="ansi_dark").highlight(shown).split("\n")
+    for number, text in enumerate(coloured[: end - start], first + start):
+        for mark in hit.highlights:
+            if mark.start.line == number:
+                text.stylize("underline bold", mark.start.character, mark.end.character)
+        yield Text.assemble((f"{number + 1:>7} ", "dim"), text)
+
+
+def _lexer(language: str) -> str:
+    return {"plaintext": "text", "shellscript": "bash", "javascriptreact": "jsx", "typescriptreact": "tsx"}.get(
+        language, language
+    )

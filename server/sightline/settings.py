@@ -1,0 +1,181 @@
+"""Settings: what they are, where they come from, and what happens to a bad one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+_CAMEL = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+def _listed(value: Any) -> Any:
+    """A list may come as text: JSON, or parts between commas."""
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.lstrip().startswith("[") else [part.strip() for part in value.split(",") if part]
+
+
+Globs = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class DatabaseSettings(BaseModel):
+    model_config = _CAMEL
+    url: str = Field(default="", description="A Postgres of your own (15 or later, with pgvector 0.7 or later); empty: embedded.")
+
+
+class EmbeddingSettings(BaseModel):
+    model_config = _CAMEL
+    provider: Literal["static", "model2vec"] = Field(
+        default="static", description="Where vectors come from: the bundled model, or any model2vec model."
+    )
+    model: str = Field(default="", description="The model's name or path; empty: the provider's default.")
+
+
+class IndexSettings(BaseModel):
+    model_config = _CAMEL
+    include: Globs = Field(default=(), description="Globs of files to index although a rule leaves them out; never secrets.")
+    exclude: Globs = Field(default=(), description="Globs of files to leave out besides those that .gitignore names.")
+    max_file_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 28, description="Larger files are not indexed.")
+    workers: int = Field(default=0, ge=0, le=64, description="Worker processes while indexing; 0: as many as cores, at most 4.")
+
+
+class SearchSettings(BaseModel):
+    model_config = _CAMEL
+    limit: int = Field(default=10, ge=1, le=50, description="How many files an answer shows.")
+    mode: Literal["hybrid", "lexical", "semantic"] = Field(default="hybrid", description="Which signals a search may use.")
+
+
+class LogSettings(BaseModel):
+    model_config = _CAMEL
+    level: Literal["error", "warning", "info", "debug"] = Field(default="warning", description="What goes to the log (stderr).")
+
+
+class Settings(BaseSettings):
+    """All settings, valid and frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SIGHTLINE_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        enable_decoding=False,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+    )
+
+    data_dir: Path | None = Field(default=None, description="Where the embedded database and everything else is kept.")
+    database: DatabaseSettings = DatabaseSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    index: IndexSettings = IndexSettings()
+    search: SearchSettings = SearchSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # `parse` reads the environment itself, so that a bad variable costs its value and not all of them.
+        return (init_settings,)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A setting that was refused: its dotted name, where it came from, and why."""
+
+    name: str
+    source: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.source}): {self.message}; the default is used"
+
+
+def parse(
+    *,
+    command_line: Mapping[str, Any] | None = None,
+    editor: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> tuple[Settings, tuple[Problem, ...]]:
+    """Settings from all sources, nearer ones first; a bad value becomes the default and a problem."""
+    sources = {
+        "environment": EnvSettingsSource(Settings)(),
+        ".sightline/config.json": config or {},
+        "editor": editor or {},
+        "command line": command_line or {},
+    }
+    problems: list[Problem] = []
+    merged: dict[str, Any] = {}
+    for source, values in sources.items():
+        accepted, refused = _accepted(dict(values), source)
+        problems += refused
+        merged = _merged(merged, accepted)
+    return Settings(**merged), tuple(problems)
+
+
+def _accepted(values: dict[str, Any], source: str) -> tuple[dict[str, Any], list[Problem]]:
+    """The values of one source without those that do not validate."""
+    problems: list[Problem] = []
+    if source == "editor" and _has_password(values):
+        values = _without(values, ("database", "url"))
+        hint = "holds a password; set it by SIGHTLINE_DATABASE_URL, PGPASSWORD or a password file"
+        problems.append(Problem("database.url", source, hint))
+    while True:
+        try:
+            Settings(**values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = tuple(str(part) for part in first["loc"][:2])
+            problems.append(Problem(".".join(map(to_camel, name)), source, first["msg"]))
+            values = _without(values, name)
+        else:
+            return _by_field_name(values), problems
+
+
+def _has_password(values: Mapping[str, Any]) -> bool:
+    database = values.get("database")
+    url = database.get("url") if isinstance(database, Mapping) else None
+    try:
+        return isinstance(url, str) and (urlsplit(url).password is not None or "password=" in url)
+    except ValueError:
+        return False
+
+
+def _without(values: dict[str, Any], name: tuple[str, ...]) -> dict[str, Any]:
+    """`values` without the named one, however it is spelt (camelCase or snake_case)."""
+    head, *rest = name
+    kept = {}
+    for key, value in values.items():
+        if to_camel(key) != to_camel(head):
+            kept[key] = value
+        elif rest and isinstance(value, Mapping):
+            kept[key] = _without(dict(value), tuple(rest))
+    return kept
+
+
+def _by_field_name(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        to_camel(key): _by_field_name(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+    }
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        result[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result

@@ -1,0 +1,173 @@
+"""A folder as its user sees it: the project it belongs to, its index, and the search over it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sightline.adapters import embedding, files
+from sightline.adapters.analysing import Workers
+from sightline.adapters.postgres import Server
+from sightline.adapters.snapshots import Snapshots
+from sightline.adapters.store import Checkout, Store
+from sightline.core.query import parse
+from sightline.errors import FolderError
+from sightline.indexing import Indexer, Progress, Report, Summary
+from sightline.projects import Project, Projects
+from sightline.searching import Answer, Options, Search
+from sightline.settings import Settings
+
+POLL_SECONDS: Final = 0.2
+"""How often the progress of another process's job is read while we wait for it."""
+
+
+class Workspaces:
+    """Opens folders. Owns the database connections and the worker processes; used as a context manager."""
+
+    def __init__(self, settings: Settings, server: Server, host_id: str) -> None:
+        self.settings = settings
+        self.server = server
+        self.projects = Projects(server, host_id)
+        self._host_id = host_id
+        self._embedder = embedding.load(settings.embedding.provider, settings.embedding.model)
+        self._workers = Workers(settings.index.workers)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def started(cls, settings: Settings, data_dir: Path) -> AsyncIterator[Workspaces]:
+        """Starts or joins the database; ends everything that was started, in reverse."""
+        server = await Server.open(settings.database.url, data_dir)
+        try:
+            workspaces = cls(settings, server, await asyncio.to_thread(host_id, data_dir))
+            try:
+                yield workspaces
+            finally:
+                workspaces._workers.close()
+        finally:
+            await server.close()
+
+    async def open(self, folder: Path, project_id: str | None = None) -> Workspace:
+        """The workspace of an absolute folder."""
+        root = await asyncio.to_thread(_checked, folder)
+        project = await self.projects.resolve(root, project_id)
+        store = Store(self.server, project.database, project.id)
+        checkout = Checkout(await store.repository(self._host_id, str(root), root.name or str(root)), root)
+        embedder_id = await store.embedder(self._embedder.identity)
+        provider = self.settings.embedding
+        index = self.settings.index
+        indexer = Indexer(
+            store,
+            checkout,
+            self._workers,
+            files.Rules(index.include, index.exclude, index.max_file_bytes),
+            (provider.provider, provider.model, self._embedder.identity, embedder_id),
+        )
+        return Workspace(project, store, checkout, indexer, self._embedder, embedder_id)
+
+
+class Workspace:
+    """One open folder."""
+
+    def __init__(
+        self,
+        project: Project,
+        store: Store,
+        checkout: Checkout,
+        indexer: Indexer,
+        embedder: embedding.LocalEmbedder,
+        embedder_id: int,
+    ) -> None:
+        self.project = project
+        self.store = store
+        self.checkout = checkout
+        self.indexer = indexer
+        self._search = Search(
+            Snapshots(store), [checkout], embedder, embedder_id, _current, lambda root, path: indexer.touch((path,))
+        )
+
+    async def index(self, report: Report, *, force: bool = False) -> Summary:
+        """Brings the index up to date; where another process is at it, waits for that one first."""
+        self.indexer.touch(force=force)
+        while True:
+            async with self.indexer.writing(wait=False) as writer:
+                if writer is not None:
+                    return await self.indexer.settle(writer, report)
+            await self._watch_other(report)
+
+    async def search(self, text: str, options: Options) -> Answer:
+        """Answers one line of the query box."""
+        return await self._search.search(parse(text), options)
+
+    async def status(self) -> dict[str, Any]:
+        """Counts and the last jobs."""
+        return await self.store.status(self.checkout.repository_id)
+
+    async def _watch_other(self, report: Report) -> None:
+        """Shows the progress of the process that writes; returns soon after it has ended."""
+        job = await self.store.running_job(self.checkout.repository_id)
+        if job is not None:
+            report(Progress(job["phase"] or "waiting", job["files_done"], job["files_total"], job["chunks"], job["id"]))
+        await asyncio.sleep(POLL_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _HostFile:
+    """The random id by which databases that several hosts share know this one."""
+
+    path: Path
+
+    def read(self) -> str | None:
+        try:
+            return self.path.read_text("ascii").strip() or None
+        except FileNotFoundError:
+            return None
+
+
+def host_id(data_dir: Path) -> str:
+    """This host's id, made at its first use; the first of several processes wins."""
+    file = _HostFile(data_dir / "host-id")
+    found = file.read()
+    if found is not None:
+        return found
+    data_dir.mkdir(parents=True, exist_ok=True)
+    fresh = data_dir / f".host-id-{uuid.uuid4().hex}"
+    fresh.write_text(uuid.uuid4().hex, "ascii")
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, file.path)
+    finally:
+        fresh.unlink()
+    made = file.read()
+    if made is None:
+        raise FolderError("the data folder cannot hold a file", hint="Point SIGHTLINE_DATA_DIR to another folder.")
+    return made
+
+
+def _checked(folder: Path) -> Path:
+    """The folder without links, or an error that says what is wrong with it."""
+    if not folder.is_absolute():
+        raise FolderError(f"{folder} is a relative path", hint="Give an absolute one.")
+    try:
+        root = folder.resolve(strict=True)
+        if not root.is_dir():
+            raise FolderError(f"{folder} is not a folder", hint="Give the folder that holds it.")
+        os.listdir(root)
+    except FileNotFoundError as error:
+        raise FolderError(f"{folder} does not exist", hint="Check the path.") from error
+    except PermissionError as error:
+        raise FolderError(f"{folder} may not be read", hint=f"Run: chmod u+rx {folder}") from error
+    except OSError as error:
+        raise FolderError(f"{folder} cannot be opened: {error.strerror}", hint="Check the path.") from error
+    return root
+
+
+def _current(root: Path, path: str) -> bytes | None:
+    """A file's bytes now; None where there is none any more."""
+    content = files.read(root, path, files.Rules(max_file_bytes=1 << 30))
+    return content.data if isinstance(content, files.Content) else None

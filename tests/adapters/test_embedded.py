@@ -1,0 +1,473 @@
+"""The embedded Postgres, with real servers: shared by processes that come, go and are killed, and healed afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil
+import pytest
+
+import sightline
+from sightline.adapters import cluster, embedded, supervisor
+from sightline.adapters.embedded import Lease, Place
+from sightline.errors import DatabaseUnavailable, DatabaseUnfit, SightlineError
+
+IDLE = 0.3
+PACKAGE_ROOT = Path(sightline.__file__).parents[1]
+CLIENT = """
+import logging, sys
+from pathlib import Path
+from sightline.adapters import embedded
+from sightline.errors import SightlineError
+
+logging.basicConfig(format="%(message)s")
+try:
+    lease = embedded.acquire(Path(sys.argv[1]))
+except SightlineError as error:
+    sys.exit(f"{type(error).__name__}: {error} {error.hint}")
+print(lease.host, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """A data folder with a cluster in it, to be copied: twice as fast as making one for each test."""
+    with tempfile.TemporaryDirectory(prefix="sl") as folder:
+        os.chmod(folder, 0o711)
+        cluster.prepare(Place(Path(folder).resolve()))
+        yield Path(folder)
+
+
+@pytest.fixture
+def home(new_home: Path, made: Path) -> Path:
+    """A data folder with a cluster that has never run."""
+    subprocess.run(["cp", "-a", made, new_home], check=True)
+    Place(new_home).sockets.rmdir()
+    return new_home
+
+
+@pytest.fixture
+def new_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A data folder that does not exist yet, at a place that another user can enter, as root's server must."""
+    monkeypatch.setenv(supervisor.IDLE_VARIABLE, str(IDLE))
+    with tempfile.TemporaryDirectory(prefix="sl") as folder:
+        os.chmod(folder, 0o711)
+        yield Path(folder).resolve() / "data"
+        for log in Path(folder).rglob("pg18.log"):
+            end(Place(log.parent))
+
+
+def end(place: Place) -> None:
+    if embedded.is_locked(place.lock("supervisor")):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(supervisor_pid(place), signal.SIGTERM)
+        eventually(lambda: not embedded.is_locked(place.lock("supervisor")))
+    if server := supervisor.postmaster(place):
+        server.kill()
+
+
+def supervisor_pid(place: Place) -> int:
+    return int(place.lock("supervisor").read_text())
+
+
+def server_of(place: Place) -> psutil.Process:
+    server = supervisor.postmaster(place)
+    assert server is not None
+    return server
+
+
+def eventually(condition: Callable[[], bool], within: float = 10) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.02)
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def ask(lease: Lease, *statements: str) -> Any:
+    """The last statement's value, over a connection of its own."""
+
+    async def values() -> Any:
+        connection = await asyncpg.connect(host=lease.host, port=lease.port, user=lease.user, database="postgres")
+        try:
+            return [await connection.fetchval(statement) for statement in statements][-1]
+        finally:
+            await connection.close()
+
+    return asyncio.run(values())
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT), **more}
+
+
+@contextlib.contextmanager
+def holder(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the server, in a process group of its own, as in another terminal."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CLIENT, str(home)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(), start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline().strip()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def visit(home: Path, *, python: str = sys.executable, program: str = CLIENT, **options: Any) -> tuple[str, str]:
+    """What another process that acquires and ends at once prints, and its complaints."""
+    options = {"env": environment(), "stdin": subprocess.DEVNULL, "timeout": 30, **options}
+    done = subprocess.run([python, "-c", program, str(home)], capture_output=True, text=True, check=False, **options)
+    return done.stdout.strip(), done.stderr.strip()
+
+
+def starts(place: Place) -> int:
+    return place.log.read_text().count("starting PostgreSQL")
+
+
+def test_the_first_start_makes_a_cluster_with_pgvector_that_only_its_owner_can_enter(new_home: Path) -> None:
+    with contextlib.closing(embedded.acquire(new_home)) as lease:
+        assert lease.version.startswith("18.")
+        assert ask(lease, "create extension vector", "select '[3,4]'::vector <-> '[0,0]'") == 5.0
+        assert ask(lease, "show synchronous_commit"), ask(lease, "show fsync") == ("off", "on")
+        assert ask(lease, "show listen_addresses") == ""
+        place = Place(new_home)
+        assert {path.stat().st_mode & 0o777 for path in (place.cluster, place.sockets)} == {0o700}
+
+
+def test_a_later_start_finds_what_was_stored(home: Path) -> None:
+    with contextlib.closing(embedded.acquire(home)) as lease:
+        ask(lease, "create table kept as select 42 as answer")
+        server = server_of(Place(home))
+    eventually(lambda: gone(server))
+    with contextlib.closing(embedded.acquire(home)) as lease:
+        assert ask(lease, "select answer from kept") == 42
+        assert starts(Place(home)) == 2
+
+
+def test_eight_processes_at_once_start_one_server(new_home: Path) -> None:
+    with contextlib.ExitStack() as holders:
+        command = [sys.executable, "-c", CLIENT, str(new_home)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        clients = [
+            holders.enter_context(subprocess.Popen(command, text=True, env=environment(), **pipes)) for _ in range(8)
+        ]
+        hosts = {client.stdout.readline().strip() for client in clients if client.stdout}
+        assert hosts == {str(Place(new_home).sockets)}
+        assert starts(Place(new_home)) == 1
+        for client in clients:
+            client.kill()
+
+
+def test_a_server_stops_after_its_last_holder_was_killed_and_not_before(home: Path) -> None:
+    with holder(home) as other:
+        embedded.acquire(home).close()
+        server = server_of(Place(home))
+        time.sleep(4 * IDLE)
+        assert server.is_running()
+        other.kill()
+        eventually(lambda: gone(server), within=IDLE + 3)
+        assert "shut down" in Place(home).log.read_text().splitlines()[-1]
+
+
+def test_closing_a_lease_twice_leaves_the_other_lease_of_the_process_alone(home: Path) -> None:
+    first, second = embedded.acquire(home), embedded.acquire(home)
+    first.close()
+    first.close()
+    time.sleep(3 * IDLE)
+    assert ask(second, "select 1") == 1
+    second.close()
+
+
+def test_callers_who_come_while_the_server_stops_get_a_fresh_one(home: Path) -> None:
+    for n in range(6):
+        with contextlib.closing(embedded.acquire(home)) as lease:
+            assert ask(lease, "select 1") == 1
+        time.sleep(IDLE + 0.04 * n)  # the supervisor looks every 50 ms
+
+
+def test_processes_that_come_and_go_between_the_supervisors_looks_keep_the_server(home: Path) -> None:
+    embedded.acquire(home).close()
+    server = server_of(Place(home))
+    for _ in range(8):
+        time.sleep(IDLE / 2)
+        embedded.acquire(home).close()
+    assert server.is_running()
+
+
+def test_an_interrupt_in_the_starters_terminal_does_not_reach_the_server(home: Path) -> None:
+    with holder(home) as starter, contextlib.closing(embedded.acquire(home)) as lease:
+        began = ask(lease, "select pg_postmaster_start_time()")
+        os.killpg(starter.pid, signal.SIGINT)
+        starter.wait()
+        assert ask(lease, "select pg_postmaster_start_time()") == began
+
+
+def test_a_starter_that_is_piped_ends_its_pipe_and_leaves_no_descriptor_behind(home: Path) -> None:
+    with tempfile.NamedTemporaryFile() as inherited:
+        host, complaints = visit(home, pass_fds=(inherited.fileno(),))  # which returns at its pipes' ends
+        assert host, complaints
+        server, parent = server_of(Place(home)), psutil.Process(supervisor_pid(Place(home)))
+        for process in (parent, server):
+            assert inherited.name not in [file.path for file in process.open_files()]
+        assert parent.ppid() != os.getpid()
+        assert os.getsid(parent.pid) not in (os.getsid(0), os.getpid())
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.15, 0.4])
+def test_a_starter_killed_during_the_first_start_leaves_nothing_stuck(new_home: Path, delay: float) -> None:
+    with subprocess.Popen([sys.executable, "-c", CLIENT, str(new_home)], env=environment(), stdin=subprocess.PIPE) as first:
+        eventually(Place(new_home).log.exists)
+        time.sleep(delay)
+        first.kill()
+    with contextlib.closing(embedded.acquire(new_home)) as lease:
+        assert ask(lease, "select 1") == 1
+    assert not list(new_home.glob("pg18.new-*"))
+
+
+def test_a_killed_server_comes_back_with_its_data(home: Path) -> None:
+    with contextlib.closing(embedded.acquire(home)) as lease:
+        ask(lease, "set synchronous_commit = on", "create table kept as select 42 as answer")
+        server_of(Place(home)).kill()
+    with contextlib.closing(embedded.acquire(home)) as lease:
+        assert ask(lease, "select answer from kept") == 42
+
+
+def test_a_killed_server_comes_back_when_its_last_session_has_ended(home: Path) -> None:
+    async def killed_with_a_stopped_session() -> psutil.Process:
+        connection = await asyncpg.connect(host=lease.host, user=lease.user, database="postgres")
+        session = psutil.Process(connection.get_server_pid())
+        session.suspend()  # it holds the shared memory, and cannot see that its parent has died
+        server_of(Place(home)).kill()
+        connection.terminate()
+        return session
+
+    with contextlib.closing(embedded.acquire(home)) as lease:
+        session = asyncio.run(killed_with_a_stopped_session())
+    command = [sys.executable, "-c", CLIENT, str(home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()) as next_one:
+        eventually(lambda: "still in use" in Place(home).log.read_text())
+        session.resume()
+        assert next_one.stdout is not None
+        assert next_one.stdout.readline().strip()
+        next_one.kill()
+
+
+def test_a_killed_supervisor_is_replaced_by_one_that_stops_the_server_when_idle(home: Path) -> None:
+    embedded.acquire(home).close()
+    os.kill(supervisor_pid(Place(home)), signal.SIGKILL)
+    with contextlib.closing(embedded.acquire(home)) as lease:
+        assert ask(lease, "select 1") == 1
+        server = server_of(Place(home))
+    eventually(lambda: gone(server))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other kernel tells a child of its parent's death")
+def test_a_killed_supervisor_takes_its_server_along(home: Path) -> None:
+    with contextlib.closing(embedded.acquire(home)):
+        server = server_of(Place(home))
+        os.kill(supervisor_pid(Place(home)), signal.SIGKILL)
+        eventually(lambda: gone(server))
+
+
+def orphan(home: Path, *more: str) -> psutil.Popen:
+    """A server without a supervisor, as one whose supervisor was killed is on macOS."""
+    place = Place(home)
+    ready = cluster.prepare(place)
+    command = [str(ready.binaries / "postgres"), "-D", str(place.cluster), "-k", str(place.sockets), *more]
+    with place.log.open("ab") as log:
+        server = psutil.Popen(
+            [*command, "-c", "listen_addresses="],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, **cluster.run_as(ready.account),
+        )  # fmt: skip
+    eventually(lambda: embedded.probe(place).state == "ready")
+    return server
+
+
+def test_a_server_without_supervisor_is_shared_and_gets_a_new_one(home: Path) -> None:
+    server = orphan(home)
+    with contextlib.closing(embedded.acquire(home)) as lease:
+        assert server_of(Place(home)).pid == server.pid
+        assert ask(lease, "select 1") == 1
+    eventually(lambda: gone(server))
+    server.wait()
+
+
+def test_a_server_that_nobody_can_reach_is_stopped_and_started_afresh(home: Path) -> None:
+    server = orphan(home)
+    Place(home).socket.unlink()
+    with contextlib.closing(embedded.acquire(home)) as lease:
+        assert ask(lease, "select 1") == 1
+        assert server_of(Place(home)).pid != server.pid
+    server.wait()
+
+
+def test_a_server_that_hangs_is_named_in_the_error_and_left_to_the_user(home: Path) -> None:
+    server = orphan(home)
+    server.suspend()
+    with pytest.raises(DatabaseUnavailable, match=f"process {server.pid}.*neither answers nor stops") as raised:
+        embedded.acquire(home)
+    assert f"kill -9 {server.pid}" in raised.value.hint
+    server.kill()
+    server.wait()
+
+
+def test_a_full_house_still_counts_as_a_living_server(home: Path) -> None:
+    server = orphan(home, "-c", "max_connections=2", "-c", "superuser_reserved_connections=0", "-c", "max_wal_senders=0")
+
+    async def shared_while_full() -> str:
+        sessions = [await asyncpg.connect(host=str(Place(home).sockets), user="postgres") for _ in range(2)]
+        lease = await asyncio.to_thread(embedded.acquire, home)
+        for session in sessions:
+            await session.close()
+        lease.close()
+        return lease.version
+
+    assert asyncio.run(shared_while_full()) == "18"
+    eventually(lambda: gone(server))
+    server.wait()
+
+
+@pytest.mark.parametrize("lost", ["socket", "folder"])
+def test_a_server_whose_socket_or_folder_was_removed_is_stopped(home: Path, lost: str) -> None:
+    with contextlib.closing(embedded.acquire(home)):
+        server = server_of(Place(home))
+        if lost == "socket":
+            Place(home).socket.unlink()
+        else:
+            shutil.rmtree(home)
+        eventually(lambda: gone(server))
+    with contextlib.closing(embedded.acquire(home)) as lease:
+        assert ask(lease, "select 1") == 1
+
+
+def test_a_stale_pid_file_that_names_an_unrelated_process_does_it_no_harm(home: Path) -> None:
+    place = Place(home)
+    embedded.acquire(home).close()
+    os.kill(server_of(place).pid, signal.SIGKILL)
+    eventually(lambda: not embedded.is_locked(place.lock("supervisor")))
+    with subprocess.Popen(["sleep", "60"]) as unrelated:
+        for file in (place.cluster / "postmaster.pid", place.socket.with_name(f"{place.socket.name}.lock")):
+            lines = file.read_text().splitlines(keepends=True)
+            file.write_text("".join([f"{unrelated.pid}\n", *lines[1:]]))
+        with contextlib.closing(embedded.acquire(home)) as lease:
+            assert ask(lease, "select 1") == 1
+        end(place)
+        assert unrelated.poll() is None
+        unrelated.kill()
+
+
+@pytest.mark.parametrize("content", ["", "not a number\n", "99999999999999999999999\n"])
+def test_a_pid_file_without_a_pid_is_no_obstacle(home: Path, content: str) -> None:
+    (Place(home).cluster / "postmaster.pid").write_text(content)
+    with contextlib.closing(embedded.acquire(home)) as lease:
+        assert ask(lease, "select 1") == 1
+
+
+@pytest.mark.parametrize("name", ["Ein Ordner 'mit' \"Zeichen\", $HOME & `Größe` 数据", "long" * 40])
+def test_any_name_of_the_folder_will_do(new_home: Path, name: str) -> None:
+    folder = new_home / name
+    with contextlib.closing(embedded.acquire(folder)) as lease:
+        assert len(lease.host) < 90
+        assert ask(lease, "select current_setting('data_directory')") == str(folder / "pg18")
+    end(Place(folder))
+
+
+def test_a_socket_folder_that_others_can_enter_is_refused(new_home: Path) -> None:
+    folder = new_home / ("long" * 40)
+    sockets = Place(folder).sockets
+    sockets.mkdir(mode=0o755)
+    try:
+        with pytest.raises(DatabaseUnavailable, match="open to other users") as raised:
+            embedded.acquire(folder)
+        assert raised.value.hint == "Remove that folder."
+    finally:
+        sockets.rmdir()
+
+
+def test_a_cluster_of_another_version_is_kept_and_named(new_home: Path) -> None:
+    (new_home / "pg18").mkdir(parents=True)
+    (new_home / "pg18" / "PG_VERSION").write_text("17\n")
+    with pytest.raises(DatabaseUnfit, match=r"made by Postgres 17, and the embedded one is Postgres 18") as raised:
+        embedded.acquire(new_home)
+    assert "SIGHTLINE_DATA_DIR" in raised.value.hint
+    assert (new_home / "pg18" / "PG_VERSION").read_text() == "17\n"
+
+
+def test_files_that_are_no_cluster_are_kept(new_home: Path) -> None:
+    (new_home / "pg18").mkdir(parents=True)
+    (new_home / "pg18" / "thesis.txt").write_text("years of work")
+    with pytest.raises(DatabaseUnfit, match="holds files, but no Postgres cluster"):
+        embedded.acquire(new_home)
+    assert (new_home / "pg18" / "thesis.txt").exists()
+
+
+def test_a_damaged_cluster_is_reported_with_the_servers_own_reason(home: Path) -> None:
+    (Place(home).cluster / "global" / "pg_control").unlink()
+    with pytest.raises(DatabaseUnavailable, match="did not start: .*could not find the database system") as raised:
+        embedded.acquire(home)
+    assert "pg18.log" in raised.value.hint
+
+
+def test_a_file_in_the_way_is_named(new_home: Path) -> None:
+    new_home.write_text("")
+    with pytest.raises(DatabaseUnavailable, match=f"Not a directory.*{new_home}") as raised:
+        embedded.acquire(new_home / "below")
+    assert "SIGHTLINE_DATA_DIR" in raised.value.hint
+
+
+def test_a_starter_that_takes_too_long_is_not_waited_for(new_home: Path) -> None:
+    embedded.make_folder(new_home)
+    with embedded.open_owned(Place(new_home).lock("start")) as turn:
+        assert embedded.try_lock(turn, embedded.fcntl.LOCK_EX)
+        with pytest.raises(DatabaseUnavailable, match="not become ready in time"):
+            embedded.acquire(new_home, timeout=0.2)
+
+
+def test_a_first_start_that_takes_too_long_goes_on_for_the_next_caller(new_home: Path) -> None:
+    with pytest.raises(DatabaseUnavailable, match="not become ready in time"):
+        embedded.acquire(new_home, timeout=0.15)
+    with contextlib.closing(embedded.acquire(new_home)) as lease:
+        assert ask(lease, "select 1") == 1
+
+
+def test_an_idle_time_that_is_no_number_means_a_minute(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(supervisor.IDLE_VARIABLE, "soon")
+    embedded.acquire(home).close()
+    server = server_of(Place(home))
+    time.sleep(3 * IDLE)
+    assert server.is_running()
+    os.kill(supervisor_pid(Place(home)), signal.SIGTERM)
+    eventually(lambda: gone(server))
+    assert "received fast shutdown request" in Place(home).log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("before", "complaint"),
+    [
+        ("sys.executable = '/bin/false'", "DatabaseUnavailable: The embedded Postgres's supervisor ended without a word"),
+        ("sys.platform = 'win32'", "DatabaseUnfit: The embedded Postgres does not run on Windows yet"),
+        ("sys.path[:] = [p for p in sys.path if 'site-packages' not in p]", "DatabaseUnfit: No embedded Postgres 18"),
+    ],
+)
+def test_what_cannot_work_here_is_said_in_a_sentence(new_home: Path, before: str, complaint: str) -> None:
+    program = CLIENT.replace("embedded.acquire", "embedded.binaries() and embedded.acquire")
+    assert complaint in visit(new_home, program=f"import sys\n{before}\n{program}")[1]

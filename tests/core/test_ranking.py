@@ -1,0 +1,247 @@
+"""The candidates' order follows the signals, and nothing else."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sightline.core.model import Candidate, DefinedName, Query, Ranked
+from sightline.core.query import of_text
+from sightline.core.ranking import MOST_MORE, SIGNALS, WEIGHTS, Weights, label, rank, relevance
+
+QUERY = of_text("where are sessions persisted")
+PLAIN = Candidate(chunk_id=1, file_id=1, path="src/a.py", start_byte=0, cosine=0.5, bm25=5.0, file_bm25=5.0)
+
+
+def defining(name: str, kind: str = "class", **rest: object) -> Candidate:
+    definition = DefinedName(name, kind, 0)
+    return replace(PLAIN, definitions=(replace(definition, **rest),))  # type: ignore[arg-type]
+
+
+def ranked(query: Query | str, *candidates: Candidate, **options: int) -> list[Ranked]:
+    """The ranking of candidates whose chunk ids are their places; each is a file of its own unless it says otherwise."""
+    query = of_text(query) if isinstance(query, str) else query
+    numbered = [
+        replace(each, chunk_id=place, file_id=place if each.file_id == 1 else each.file_id)
+        for place, each in enumerate(candidates, start=100)
+    ]
+    idf = {term: 1.0 + len(term) for term in query.terms if not term.startswith("=")}
+    return rank(numbered, query, idf, **{"limit": 10, **options})  # type: ignore[arg-type]
+
+
+def chunk_ids(entries: list[Ranked]) -> list[int]:
+    return [entry.candidate.chunk_id for entry in entries]
+
+
+@pytest.mark.parametrize(
+    ("signal", "query", "better", "worse"),
+    [
+        ("cosine", "sessions", replace(PLAIN, cosine=0.6), PLAIN),
+        ("words", "sessions", replace(PLAIN, bm25=6.0), PLAIN),
+        ("fileWords", "sessions", replace(PLAIN, file_bm25=6.0), PLAIN),
+        (
+            "fileName",
+            "where is the session",
+            replace(PLAIN, path="src/session.py"),
+            replace(PLAIN, path="src/cursor.py"),
+        ),
+        ("fileName", "auth flow", replace(PLAIN, path="auth/mod.rs"), replace(PLAIN, path="core/mod.rs")),
+        ("definitionName", "where to store sessions", defining("SessionStore"), defining("SessionLock")),
+        ("definitionName", "where to store sessions", defining("storeSession"), defining("storeSession", "heading")),
+        ("definedHere", "the Session class", defining("Session"), defining("SESSION")),
+        ("definedHere", "Session", defining("Session"), defining("Session", "function")),
+        (
+            "definedHere",
+            "a Session.get call",
+            defining("get", container="Session"),
+            defining("get", container="Client"),
+        ),
+        ("definedHere", "a Session.get call", defining("Session.get"), defining("Client.get")),
+        ("definedHere", "the parse_args function", defining("parse_args"), defining("parse_args", depth=2)),
+        ("definedHere", "the parse_args function", defining("parse_args"), defining("parse_args", one_line=True)),
+        (
+            "definedHere",
+            "parse_args",
+            replace(PLAIN, path="src/ParseArgs.py"),
+            replace(PLAIN, path="src/args_parse.py"),
+        ),
+        ("noise", "sessions", PLAIN, replace(PLAIN, path="test/a.py")),
+        ("noise", "sessions", replace(PLAIN, path="v2/a.py"), replace(PLAIN, path="v1/a.py")),
+        ("depth", "sessions", replace(PLAIN, path="z.py"), replace(PLAIN, path="a/b/c.py")),
+    ],
+)
+def test_each_signal_alone_decides(signal: str, query: str, better: Candidate, worse: Candidate) -> None:
+    entries = ranked(query, worse, better)
+    assert chunk_ids(entries) == [101, 100]
+    differing = {name for name in SIGNALS if entries[0].signals[name] != entries[1].signals[name]}
+    assert signal in differing
+    assert differing <= {signal, "coherence"}
+
+
+@pytest.mark.parametrize("kind", ["heading", "key"])
+def test_a_name_in_prose_or_data_is_half_a_definition(kind: str) -> None:
+    defined, mentioned = ranked("sessions", defining("sessions", "function"), defining("sessions", kind))
+    for signal in ("definedHere", "definitionName"):
+        assert mentioned.signals[signal] == defined.signals[signal] / 2 > 0
+
+
+def test_a_file_with_several_good_chunks_is_coherent() -> None:
+    lone, first, second = (
+        PLAIN,
+        replace(PLAIN, file_id=2, path="src/b.py"),
+        replace(PLAIN, file_id=2, path="src/b.py", start_byte=9),
+    )
+    entries = ranked(QUERY, lone, first, second)
+    assert chunk_ids(entries) == [101, 100]
+    assert [entry.signals["coherence"] for entry in entries] == [1.0, 0.25 / 0.5]
+
+
+def test_noise_that_was_asked_for_is_none() -> None:
+    entries = ranked("session tests", replace(PLAIN, path="test/a.py"), replace(PLAIN, path="vendor/a.py"))
+    assert [entry.signals["noise"] for entry in entries] == [0.0, -3.0]
+
+
+def test_equal_candidates_are_ordered_by_path_and_place() -> None:
+    paths = ["b.py", "a.py", "c.py"]
+    entries = ranked(QUERY, *(replace(PLAIN, path=path) for path in paths))
+    assert [entry.candidate.path for entry in entries] == sorted(paths)
+    same = [replace(PLAIN, file_id=7, start_byte=start) for start in (30, 10, 20)]
+    assert [each.candidate.start_byte for each in ranked(QUERY, *same, max_per_file=3)] == [10, 20, 30]
+
+
+def test_a_words_only_search_has_no_cosine() -> None:
+    entries = ranked(QUERY, replace(PLAIN, cosine=0.0), replace(PLAIN, cosine=0.0, bm25=9.0))
+    assert [entry.signals["cosine"] for entry in entries] == [0.0, 0.0]
+    assert chunk_ids(entries) == [101, 100]
+
+
+def test_a_search_without_words_has_no_word_signals() -> None:
+    entries = ranked("", replace(PLAIN, bm25=0.0, file_bm25=0.0), replace(PLAIN, bm25=0.0, file_bm25=0.0, cosine=0.9))
+    assert all(entry.signals["words"] == entry.signals["fileWords"] == 0.0 for entry in entries)
+    assert chunk_ids(entries) == [101, 100]
+
+
+def test_a_chunk_without_a_vector_does_not_move_the_others() -> None:
+    known = [replace(PLAIN, cosine=cosine, path=f"{cosine}.py") for cosine in (0.4, 0.5, 0.6)]
+    with_pending = ranked(QUERY, *known, replace(PLAIN, cosine=0.0))
+    cosines = {entry.candidate.path: entry.signals["cosine"] for entry in with_pending}
+    assert cosines == {"0.4.py": 0.0, "0.5.py": pytest.approx(1.0), "0.6.py": 2.0, "src/a.py": 0.0}
+
+
+def test_a_term_of_unknown_idf_counts_as_the_rarest() -> None:
+    known = defining("sessions_open")
+    scores = [
+        rank([known], of_text("sessions close files"), {"session": 1.0, "clos": 4.0, **more}, limit=1)[0].score
+        for more in ({}, {"fil": 4.0}, {"fil": 1.0})
+    ]
+    assert scores[0] == scores[1] < scores[2]
+
+
+def test_other_weights_make_another_order() -> None:
+    near, named = replace(PLAIN, cosine=0.9), replace(PLAIN, path="src/session.py", file_id=2)
+    far = replace(PLAIN, cosine=0.1, file_id=3, chunk_id=3)
+    only_names = Weights(*[0.0] * len(SIGNALS))
+    orders = [
+        [entry.candidate.path for entry in rank([near, named, far], QUERY, {}, limit=1, weights=weights)]
+        for weights in (replace(only_names, file_name=1.0), replace(only_names, cosine=1.0))
+    ]
+    assert orders == [["src/session.py"], ["src/a.py"]]
+
+
+def test_a_files_other_chunks_stand_under_its_first_entry() -> None:
+    chunks = [replace(PLAIN, file_id=5, start_byte=10 * place, bm25=place) for place in range(9)]
+    (entry,) = ranked(QUERY, *chunks)
+    assert entry.candidate.start_byte == 80
+    assert [each.start_byte for each in entry.more] == [70, 60, 50, 40, 30]
+    first, second = ranked(QUERY, *chunks, max_per_file=2)
+    assert [each.start_byte for each in first.more] == [60, 50, 40, 30, 20]
+    assert second.more == ()
+
+
+def test_nothing_in_gives_nothing_out() -> None:
+    assert rank([], QUERY, {}, limit=10) == []
+    assert rank([PLAIN], QUERY, {}, limit=0) == []
+
+
+@pytest.mark.parametrize(("chance", "expected"), [(1.0, "strong"), (0.5, "good"), (0.0, "weak")])
+def test_a_chance_has_a_label(chance: float, expected: str) -> None:
+    assert label(chance) == expected
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1))
+def test_relevance_lies_between_0_and_1_and_grows_with_the_score(one: float, other: float, evidence: float) -> None:
+    low, high = relevance(min(one, other), evidence), relevance(max(one, other), evidence)
+    assert 0.0 <= low <= high <= evidence
+
+
+def test_a_query_that_the_code_does_not_answer_is_weak() -> None:
+    near = [
+        replace(PLAIN, cosine=0.05 + place / 1000, bm25=0.0, file_bm25=0.0, path=f"{place}.py") for place in range(9)
+    ]
+    assert {entry.label for entry in ranked("zqx wvk", *near)} == {"weak"}
+
+
+def test_an_exact_hit_on_a_name_is_strong() -> None:
+    hit = replace(defining("SessionStore"), path="src/session_store.py", cosine=0.7, bm25=12.0, file_bm25=9.0)
+    others = [replace(PLAIN, path=f"{place}.py", cosine=0.2) for place in range(5)]
+    first = ranked("SessionStore", hit, *others)[0]
+    assert (first.candidate.path, first.label) == ("src/session_store.py", "strong")
+
+
+NAMES = st.sampled_from(["Session", "session_store", "persist", "a.b::C", "", "数据", "__init__", "Getting started."])
+DEFINITIONS = st.builds(
+    DefinedName, NAMES, st.sampled_from(["class", "method", "key"]), st.integers(0, 9), NAMES, st.booleans()
+)
+PATHS = ["a.py", "src/session.py", "test/x.py", "v1/a.py", "v2/a.py", "a/b/c/d/e/f/g/h/i/j.md", "数据/mod.rs"]
+SCORES = st.floats(0, 50) | st.sampled_from([0.0, 5e-324, 1.0])
+
+
+@st.composite
+def candidate_lists(draw: st.DrawFn) -> list[Candidate]:
+    sizes = draw(st.lists(st.tuples(st.integers(0, len(PATHS) - 1), st.floats(-1, 1), SCORES), max_size=25))
+    of_files = draw(st.lists(SCORES, min_size=len(PATHS), max_size=len(PATHS)))
+    return [
+        Candidate(place, file, PATHS[file], 10 * place, cosine, bm25, of_files[file], tuple(draw(st.lists(DEFINITIONS, max_size=3))))
+        for place, (file, cosine, bm25) in enumerate(sizes)
+    ]  # fmt: skip
+
+
+QUERIES = st.sampled_from(["Session", "where is a Session.get persisted", "tests of v1", "", "数据", "of the"]).map(
+    of_text
+)
+
+
+@given(candidate_lists(), QUERIES, st.integers(1, 12), st.integers(1, 3), st.randoms(use_true_random=False))
+def test_any_candidates_are_ranked_soundly(
+    candidates: list[Candidate], query: Query, limit: int, max_per_file: int, shuffled: random.Random
+) -> None:
+    idf = {term: 2.0 for term in query.terms[:1]}
+    entries = rank(candidates, query, idf, limit=limit, max_per_file=max_per_file)
+    again = rank(shuffled.sample(candidates, len(candidates)), query, idf, limit=limit, max_per_file=max_per_file)
+    assert entries == again
+
+    assert len(entries) <= limit
+    assert len(entries) == limit or {each.file_id for each in candidates} == {
+        each.candidate.file_id for each in entries
+    }
+    assert [entry.score for entry in entries] == sorted((entry.score for entry in entries), reverse=True)
+    assert [entry.relevance for entry in entries] == sorted((entry.relevance for entry in entries), reverse=True)
+    assert max(Counter(entry.candidate.file_id for entry in entries).values(), default=0) <= max_per_file
+    for entry in entries:
+        assert tuple(entry.signals) == SIGNALS
+        assert math.isfinite(entry.score)
+        assert entry.score == pytest.approx(sum(entry.signals.values()))
+        assert len(entry.more) <= MOST_MORE
+        assert {each.file_id for each in entry.more} <= {entry.candidate.file_id}
+    shown = [entry.candidate for entry in entries] + [each for entry in entries for each in entry.more]
+    assert len({each.chunk_id for each in shown}) == len(shown)
+
+
+def test_there_is_a_weight_for_each_signal() -> None:
+    assert len(SIGNALS) == len(WEIGHTS.__slots__)
