@@ -1,33 +1,37 @@
-"""Fixtures: one embedded Postgres for the whole run, its own registry and data folder for each test that asks."""
+"""Fixtures: one embedded Postgres for the run; every test has a folder, and so a project and a database, of its own."""
 
 from __future__ import annotations
 
-import os
-import tempfile
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from adapters.servers import open_folder
+from support import Files
 
+from sightline.adapters import embedded
 from sightline.settings import Settings
-from sightline.workspaces import Workspaces
+from sightline.workspaces import Workspace, Workspaces
 
 
 @pytest.fixture(scope="session")
 def data_dir() -> Iterator[Path]:
-    """A data folder that the embedded server of this run lives in; enterable by its user where we are root."""
-    with tempfile.TemporaryDirectory(prefix="sightline-tests-", ignore_cleanup_errors=True) as folder:
-        os.chmod(folder, 0o755)
-        os.environ["SIGHTLINE_EMBEDDED_IDLE"] = "2"
-        yield Path(folder)
+    """The data folder of the run's embedded server, which is up until the last test has ended."""
+    with open_folder() as folder:
+        lease = embedded.acquire(folder)
+        try:
+            yield folder
+        finally:
+            lease.close()
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Files:
     """An empty folder to index."""
     folder = tmp_path / "project"
     folder.mkdir()
-    return folder
+    return Files(folder)
 
 
 @pytest.fixture
@@ -40,3 +44,9 @@ async def sightline(settings: Settings, data_dir: Path) -> AsyncIterator[Workspa
     """The application over the run's embedded Postgres."""
     async with Workspaces.started(settings, data_dir) as workspaces:
         yield workspaces
+
+
+@pytest.fixture
+async def workspace(sightline: Workspaces, folder: Files) -> Workspace:
+    """The folder, opened."""
+    return await sightline.open(await asyncio.to_thread(folder.root.resolve))

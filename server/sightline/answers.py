@@ -50,19 +50,21 @@ def to_project(project: Project) -> messages.AnswerProject:
 def to_hit(hit: searching.Hit, project_id: str, encoding: Encoding) -> messages.Hit:
     lines = lines_of(hit.text)
     units = _UNITS[encoding]
-    best = lines[hit.best_line - hit.start_line]
+    best = lines[hit.best_line - hit.start_line].rstrip()
+    shown = _window(len(lines), hit.best_line - hit.start_line)
     return messages.Hit(
         uri=(hit.root / hit.path).as_uri(),
         range=_range(hit.start_line, 0, hit.end_line, units(lines[-1])),
-        selection_range=_range(hit.best_line, units(_indent(best)), hit.best_line, units(best.rstrip())),
+        selection_range=_range(hit.best_line, units(_indent(best)), hit.best_line, units(best)),
         path=hit.path,
         project_id=project_id,
         language=hit.language,
         kind=hit.kind,
         symbol=hit.symbol,
         container=hit.container,
-        snippet="\n".join(_snippet(lines, hit.best_line - hit.start_line)),
-        highlights=tuple(_highlights(hit, lines, units)),
+        snippet="\n".join(lines[shown.start : shown.stop]),
+        snippet_line=hit.start_line + shown.start,
+        highlights=tuple(_highlights(hit, lines, shown, units)),
         label=hit.label,
         score=round(hit.score, 4),
         verified=hit.verified,
@@ -74,19 +76,21 @@ def to_hit(hit: searching.Hit, project_id: str, encoding: Encoding) -> messages.
     )
 
 
-def _highlights(hit: searching.Hit, lines: Sequence[str], units: Callable[[str], int]) -> list[messages.Range]:
+def _highlights(
+    hit: searching.Hit, lines: Sequence[str], shown: range, units: Callable[[str], int]
+) -> list[messages.Range]:
     found = []
-    for number, line in enumerate(lines[:SNIPPET_LINES]):
+    for number in shown:
+        line, at = lines[number], hit.start_line + number
         for start, end in marks(line, hit.terms):
-            at = hit.start_line + number
             found.append(_range(at, units(line[:start]), at, units(line[:end])))
     return found[:MOST_MARKS]
 
 
-def _snippet(lines: Sequence[str], best: int) -> Sequence[str]:
-    """At most SNIPPET_LINES lines, the best one among them."""
-    start = max(0, min(best - SNIPPET_LINES // 2, len(lines) - SNIPPET_LINES))
-    return lines[start : start + SNIPPET_LINES]
+def _window(count: int, best: int) -> range:
+    """At most SNIPPET_LINES of `count` lines, the best one among them."""
+    start = max(0, min(best - SNIPPET_LINES // 2, count - SNIPPET_LINES))
+    return range(start, min(start + SNIPPET_LINES, count))
 
 
 def _indent(line: str) -> str:

@@ -72,20 +72,20 @@ class Summary:
             parts += [f"{self.files_removed} removed"] if self.files_removed else []
             parts += [f"{len(self.failed)} failed"] if self.failed else []
             return f"{', '.join(parts)}: {self.chunks_added} chunks new, {self.chunks_removed} gone"
-        if self.files_seen:
-            return f"0 files indexed: all {self.files_seen} files are unchanged{self._failures()}"
+        if self.failed:
+            return f"0 files indexed: {len(self.failed)} of {self.files_seen} files failed ({self._reasons()})"
+        unchanged = self.files_seen - sum(not each.is_folder for each in self.skipped if each.stat is not None)
+        if unchanged > 0:
+            return f"0 files indexed: all {unchanged} files are unchanged"
         if self.skipped:
-            return f"0 files indexed: {self._reasons()}"
+            return f"0 files indexed: everything is left out ({self._reasons()})"
         return "0 files indexed: the folder is empty"
-
-    def _failures(self) -> str:
-        return f" but {len(self.failed)} that failed" if self.failed else ""
 
     def _reasons(self) -> str:
         counted: dict[str, int] = {}
         for each in self.skipped:
             counted[each.reason] = counted.get(each.reason, 0) + 1
-        return "everything is left out (" + ", ".join(f"{reason}: {count}" for reason, count in counted.items()) + ")"
+        return ", ".join(f"{reason}: {count}" for reason, count in counted.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,8 @@ class Hit(Message):
     symbol: str
     container: str
     snippet: str
+    snippet_line: int
+    """The file's line that the snippet begins with: a long chunk is shown from its middle."""
     highlights: tuple[Range, ...]
     """Words that match, in the file's coordinates."""
     label: Label

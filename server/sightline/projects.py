@@ -15,7 +15,7 @@ import asyncpg
 
 from sightline.adapters import migrations
 from sightline.adapters.postgres import REGISTRY, Server, prepare_connection, translated
-from sightline.errors import DatabaseUnfit, ProjectNotFound
+from sightline.errors import DatabaseUnfit, ProjectError, ProjectNotFound
 
 ResolvedBy = Literal["explicit", "config", "workflow", "folder", "default"]
 ID_PATTERN: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -50,7 +50,10 @@ class ProjectInfo:
 def parse_id(text: str) -> str:
     """A project id, checked whole."""
     if len(text) > ID_LENGTH or not ID_PATTERN.fullmatch(text):
-        raise ValueError("a project id is lower-case letters and digits in groups joined by single hyphens, 50 at most")
+        raise ProjectError(
+            "that is no project id",
+            hint="An id is lower-case letters and digits in groups joined by single hyphens, at most 50 characters.",
+        )
     return text
 
 

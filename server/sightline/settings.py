@@ -6,12 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+CONFIG: Final = ".sightline/config.json"
+CONFIG_GROUPS: Final = ("index", "search")
 
 _CAMEL = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
@@ -20,7 +23,12 @@ def _listed(value: Any) -> Any:
     """A list may come as text: JSON, or parts between commas."""
     if not isinstance(value, str):
         return value
-    return json.loads(value) if value.lstrip().startswith("[") else [part.strip() for part in value.split(",") if part]
+    if not value.lstrip().startswith("["):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        return json.loads(value)
+    except RecursionError as error:
+        raise ValueError("brackets are nested too deeply") from error
 
 
 Globs = Annotated[tuple[str, ...], BeforeValidator(_listed)]
@@ -28,7 +36,9 @@ Globs = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 class DatabaseSettings(BaseModel):
     model_config = _CAMEL
-    url: str = Field(default="", description="A Postgres of your own (15 or later, with pgvector 0.7 or later); empty: embedded.")
+    url: str = Field(
+        default="", description="A Postgres of your own (15 or later, with pgvector 0.7 or later); empty: embedded."
+    )
 
 
 class EmbeddingSettings(BaseModel):
@@ -41,21 +51,29 @@ class EmbeddingSettings(BaseModel):
 
 class IndexSettings(BaseModel):
     model_config = _CAMEL
-    include: Globs = Field(default=(), description="Globs of files to index although a rule leaves them out; never secrets.")
+    include: Globs = Field(
+        default=(), description="Globs of files to index although a rule leaves them out; never secrets."
+    )
     exclude: Globs = Field(default=(), description="Globs of files to leave out besides those that .gitignore names.")
     max_file_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 28, description="Larger files are not indexed.")
-    workers: int = Field(default=0, ge=0, le=64, description="Worker processes while indexing; 0: as many as cores, at most 4.")
+    workers: int = Field(
+        default=0, ge=0, le=64, description="Worker processes while indexing; 0: as many as cores, at most 4."
+    )
 
 
 class SearchSettings(BaseModel):
     model_config = _CAMEL
     limit: int = Field(default=10, ge=1, le=50, description="How many files an answer shows.")
-    mode: Literal["hybrid", "lexical", "semantic"] = Field(default="hybrid", description="Which signals a search may use.")
+    mode: Literal["hybrid", "lexical", "semantic"] = Field(
+        default="hybrid", description="Which signals a search may use."
+    )
 
 
 class LogSettings(BaseModel):
     model_config = _CAMEL
-    level: Literal["error", "warning", "info", "debug"] = Field(default="warning", description="What goes to the log (stderr).")
+    level: Literal["error", "warning", "info", "debug"] = Field(
+        default="warning", description="What goes to the log (stderr)."
+    )
 
 
 class Settings(BaseSettings):
@@ -101,7 +119,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.source}): {self.message}; the default is used"
+        return f"{self.name} ({self.source}): {self.message}; the value is ignored"
 
 
 def parse(
@@ -110,10 +128,10 @@ def parse(
     editor: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> tuple[Settings, tuple[Problem, ...]]:
-    """Settings from all sources, nearer ones first; a bad value becomes the default and a problem."""
+    """Settings from all sources, nearer ones first; a bad value is a problem, and what is farther decides."""
     sources = {
-        "environment": EnvSettingsSource(Settings)(),
-        ".sightline/config.json": config or {},
+        "environment": _environment(),
+        CONFIG: config or {},
         "editor": editor or {},
         "command line": command_line or {},
     }
@@ -126,9 +144,16 @@ def parse(
     return Settings(**merged), tuple(problems)
 
 
+def _environment() -> dict[str, Any]:
+    """Our own variables: pydantic-settings would take an alias without our prefix too, so any DATABASE_URL."""
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name: value for name, value in source.env_vars.items() if name.startswith("sightline_")}
+    return source()
+
+
 def _accepted(values: dict[str, Any], source: str) -> tuple[dict[str, Any], list[Problem]]:
     """The values of one source without those that do not validate."""
-    problems: list[Problem] = []
+    values, problems = _known(values, source)
     if source == "editor" and _has_password(values):
         values = _without(values, ("database", "url"))
         hint = "holds a password; set it by SIGHTLINE_DATABASE_URL, PGPASSWORD or a password file"
@@ -145,13 +170,24 @@ def _accepted(values: dict[str, Any], source: str) -> tuple[dict[str, Any], list
             return _by_field_name(values), problems
 
 
+def _known(values: Mapping[str, Any], source: str) -> tuple[dict[str, Any], list[Problem]]:
+    """The settings that this source may hold; a folder's own file names no database and no model."""
+    allowed = CONFIG_GROUPS if source == CONFIG else tuple(map(to_camel, Settings.model_fields))
+    reason = "cannot be set here" if source == CONFIG else "there is no such setting"
+    # Lua sends `{}` as `[]`.
+    kept = {name: value for name, value in values.items() if to_camel(name) in allowed and value != []}
+    return kept, [Problem(name, source, reason) for name in values if to_camel(name) not in allowed]
+
+
 def _has_password(values: Mapping[str, Any]) -> bool:
     database = values.get("database")
     url = database.get("url") if isinstance(database, Mapping) else None
-    try:
-        return isinstance(url, str) and (urlsplit(url).password is not None or "password=" in url)
-    except ValueError:
+    if not isinstance(url, str):
         return False
+    try:
+        return urlsplit(url).password is not None or "password=" in url
+    except ValueError:
+        return "@" in url
 
 
 def _without(values: dict[str, Any], name: tuple[str, ...]) -> dict[str, Any]:

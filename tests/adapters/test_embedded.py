@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -11,44 +12,40 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import asyncpg
-import psutil
+import psutil  # type: ignore[import-untyped]
 import pytest
 
-import sightline
+from adapters.servers import (
+    CLIENT,
+    IDLE,
+    ask,
+    end,
+    environment,
+    eventually,
+    gone,
+    holder,
+    open_folder,
+    server_of,
+    starts,
+    supervisor_pid,
+    visit,
+)
 from sightline.adapters import cluster, embedded, supervisor
-from sightline.adapters.embedded import Lease, Place
-from sightline.errors import DatabaseUnavailable, DatabaseUnfit, SightlineError
-
-IDLE = 0.3
-PACKAGE_ROOT = Path(sightline.__file__).parents[1]
-CLIENT = """
-import logging, sys
-from pathlib import Path
-from sightline.adapters import embedded
-from sightline.errors import SightlineError
-
-logging.basicConfig(format="%(message)s")
-try:
-    lease = embedded.acquire(Path(sys.argv[1]))
-except SightlineError as error:
-    sys.exit(f"{type(error).__name__}: {error} {error.hint}")
-print(lease.host, flush=True)
-sys.stdin.read()
-"""
+from sightline.adapters.embedded import Place
+from sightline.errors import DatabaseUnavailable, DatabaseUnfit
 
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:
     """A data folder with a cluster in it, to be copied: twice as fast as making one for each test."""
-    with tempfile.TemporaryDirectory(prefix="sl") as folder:
-        os.chmod(folder, 0o711)
-        cluster.prepare(Place(Path(folder).resolve()))
-        yield Path(folder)
+    with open_folder() as folder:
+        cluster.prepare(Place(folder))
+        yield folder
 
 
 @pytest.fixture
@@ -61,86 +58,10 @@ def home(new_home: Path, made: Path) -> Path:
 
 @pytest.fixture
 def new_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A data folder that does not exist yet, at a place that another user can enter, as root's server must."""
+    """A data folder that does not exist yet."""
     monkeypatch.setenv(supervisor.IDLE_VARIABLE, str(IDLE))
-    with tempfile.TemporaryDirectory(prefix="sl") as folder:
-        os.chmod(folder, 0o711)
-        yield Path(folder).resolve() / "data"
-        for log in Path(folder).rglob("pg18.log"):
-            end(Place(log.parent))
-
-
-def end(place: Place) -> None:
-    if embedded.is_locked(place.lock("supervisor")):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(supervisor_pid(place), signal.SIGTERM)
-        eventually(lambda: not embedded.is_locked(place.lock("supervisor")))
-    if server := supervisor.postmaster(place):
-        server.kill()
-
-
-def supervisor_pid(place: Place) -> int:
-    return int(place.lock("supervisor").read_text())
-
-
-def server_of(place: Place) -> psutil.Process:
-    server = supervisor.postmaster(place)
-    assert server is not None
-    return server
-
-
-def eventually(condition: Callable[[], bool], within: float = 10) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.02)
-
-
-def gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-
-
-def ask(lease: Lease, *statements: str) -> Any:
-    """The last statement's value, over a connection of its own."""
-
-    async def values() -> Any:
-        connection = await asyncpg.connect(host=lease.host, port=lease.port, user=lease.user, database="postgres")
-        try:
-            return [await connection.fetchval(statement) for statement in statements][-1]
-        finally:
-            await connection.close()
-
-    return asyncio.run(values())
-
-
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT), **more}
-
-
-@contextlib.contextmanager
-def holder(home: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the server, in a process group of its own, as in another terminal."""
-    with subprocess.Popen(
-        [sys.executable, "-c", CLIENT, str(home)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(), start_new_session=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline().strip()
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def visit(home: Path, *, python: str = sys.executable, program: str = CLIENT, **options: Any) -> tuple[str, str]:
-    """What another process that acquires and ends at once prints, and its complaints."""
-    options = {"env": environment(), "stdin": subprocess.DEVNULL, "timeout": 30, **options}
-    done = subprocess.run([python, "-c", program, str(home)], capture_output=True, text=True, check=False, **options)
-    return done.stdout.strip(), done.stderr.strip()
-
-
-def starts(place: Place) -> int:
-    return place.log.read_text().count("starting PostgreSQL")
+    with open_folder() as folder:
+        yield folder / "data"
 
 
 def test_the_first_start_makes_a_cluster_with_pgvector_that_only_its_owner_can_enter(new_home: Path) -> None:
@@ -164,17 +85,10 @@ def test_a_later_start_finds_what_was_stored(home: Path) -> None:
 
 
 def test_eight_processes_at_once_start_one_server(new_home: Path) -> None:
-    with contextlib.ExitStack() as holders:
-        command = [sys.executable, "-c", CLIENT, str(new_home)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        clients = [
-            holders.enter_context(subprocess.Popen(command, text=True, env=environment(), **pipes)) for _ in range(8)
-        ]
-        hosts = {client.stdout.readline().strip() for client in clients if client.stdout}
-        assert hosts == {str(Place(new_home).sockets)}
-        assert starts(Place(new_home)) == 1
-        for client in clients:
-            client.kill()
+    with ThreadPoolExecutor(8) as threads:
+        visits = [threads.submit(visit, new_home) for _ in range(8)]
+        assert {visit.result() for visit in visits} == {(str(Place(new_home).sockets), "")}
+    assert starts(Place(new_home)) == 1
 
 
 def test_a_server_stops_after_its_last_holder_was_killed_and_not_before(home: Path) -> None:
@@ -223,7 +137,7 @@ def test_an_interrupt_in_the_starters_terminal_does_not_reach_the_server(home: P
 
 def test_a_starter_that_is_piped_ends_its_pipe_and_leaves_no_descriptor_behind(home: Path) -> None:
     with tempfile.NamedTemporaryFile() as inherited:
-        host, complaints = visit(home, pass_fds=(inherited.fileno(),))  # which returns at its pipes' ends
+        host, complaints = visit(home, options={"pass_fds": (inherited.fileno(),)})  # which returns at its pipes' ends
         assert host, complaints
         server, parent = server_of(Place(home)), psutil.Process(supervisor_pid(Place(home)))
         for process in (parent, server):
@@ -234,7 +148,9 @@ def test_a_starter_that_is_piped_ends_its_pipe_and_leaves_no_descriptor_behind(h
 
 @pytest.mark.parametrize("delay", [0.05, 0.15, 0.4])
 def test_a_starter_killed_during_the_first_start_leaves_nothing_stuck(new_home: Path, delay: float) -> None:
-    with subprocess.Popen([sys.executable, "-c", CLIENT, str(new_home)], env=environment(), stdin=subprocess.PIPE) as first:
+    with subprocess.Popen(
+        [sys.executable, "-c", CLIENT, str(new_home)], env=environment(), stdin=subprocess.PIPE
+    ) as first:
         eventually(Place(new_home).log.exists)
         time.sleep(delay)
         first.kill()
@@ -331,7 +247,9 @@ def test_a_server_that_hangs_is_named_in_the_error_and_left_to_the_user(home: Pa
 
 
 def test_a_full_house_still_counts_as_a_living_server(home: Path) -> None:
-    server = orphan(home, "-c", "max_connections=2", "-c", "superuser_reserved_connections=0", "-c", "max_wal_senders=0")
+    server = orphan(
+        home, "-c", "max_connections=2", "-c", "superuser_reserved_connections=0", "-c", "max_wal_senders=0"
+    )
 
     async def shared_while_full() -> str:
         sessions = [await asyncpg.connect(host=str(Place(home).sockets), user="postgres") for _ in range(2)]
@@ -422,14 +340,14 @@ def test_files_that_are_no_cluster_are_kept(new_home: Path) -> None:
 
 def test_a_damaged_cluster_is_reported_with_the_servers_own_reason(home: Path) -> None:
     (Place(home).cluster / "global" / "pg_control").unlink()
-    with pytest.raises(DatabaseUnavailable, match="did not start: .*could not find the database system") as raised:
+    with pytest.raises(DatabaseUnavailable, match=r"did not start: .*could not find the database system") as raised:
         embedded.acquire(home)
     assert "pg18.log" in raised.value.hint
 
 
 def test_a_file_in_the_way_is_named(new_home: Path) -> None:
     new_home.write_text("")
-    with pytest.raises(DatabaseUnavailable, match=f"Not a directory.*{new_home}") as raised:
+    with pytest.raises(DatabaseUnavailable, match=rf"File exists .{new_home}") as raised:
         embedded.acquire(new_home / "below")
     assert "SIGHTLINE_DATA_DIR" in raised.value.hint
 
@@ -437,7 +355,7 @@ def test_a_file_in_the_way_is_named(new_home: Path) -> None:
 def test_a_starter_that_takes_too_long_is_not_waited_for(new_home: Path) -> None:
     embedded.make_folder(new_home)
     with embedded.open_owned(Place(new_home).lock("start")) as turn:
-        assert embedded.try_lock(turn, embedded.fcntl.LOCK_EX)
+        assert embedded.try_lock(turn, fcntl.LOCK_EX)
         with pytest.raises(DatabaseUnavailable, match="not become ready in time"):
             embedded.acquire(new_home, timeout=0.2)
 
@@ -463,7 +381,10 @@ def test_an_idle_time_that_is_no_number_means_a_minute(home: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("before", "complaint"),
     [
-        ("sys.executable = '/bin/false'", "DatabaseUnavailable: The embedded Postgres's supervisor ended without a word"),
+        (
+            "sys.executable = '/bin/false'",
+            "DatabaseUnavailable: The embedded Postgres's supervisor ended without a word",
+        ),
         ("sys.platform = 'win32'", "DatabaseUnfit: The embedded Postgres does not run on Windows yet"),
         ("sys.path[:] = [p for p in sys.path if 'site-packages' not in p]", "DatabaseUnfit: No embedded Postgres 18"),
     ],

@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from sightline.__main__ import open_sightline
-from sightline.messages import SearchParams
+from sightline.searching import Options
 from sightline.settings import parse
 
 LIMIT = 10
@@ -81,11 +81,10 @@ async def search_all(roots: dict[str, Path], queries: list[Row], data: Path) -> 
     answers: dict[str, list[Row]] = {}
     async with open_sightline(settings) as sightline:
         for name, root in roots.items():
-            project = await sightline.projects.resolve(folder=root)
-            await sightline.index(project, root)
+            workspace = await sightline.open(root.resolve())
+            await workspace.index(lambda step: None)
             for query in (query for query in queries if query["repo"] == name):
-                params = SearchParams(query=query["query"], limit=LIMIT, max_per_file=1)
-                answer = await sightline.search(project, params)
+                answer = await workspace.search(query["query"], Options(limit=LIMIT, max_per_file=1))
                 answers[query["id"]] = [as_result(hit) for hit in answer.hits]
             print(f"{name}: searched", file=sys.stderr)
     return answers
@@ -95,8 +94,8 @@ def as_result(hit: Any) -> Row:
     """A hit as the scorer wants it: lines from 1, both inclusive."""
     return {
         "path": hit.path,
-        "start_line": hit.range.start.line + 1,
-        "end_line": hit.range.end.line + 1,
+        "start_line": hit.start_line + 1,
+        "end_line": hit.end_line + 1,
         "symbol": hit.symbol,
         "label": hit.label,
         "score": hit.score,

@@ -10,17 +10,28 @@ from sightline.core.identifiers import text_terms
 from sightline.core.noise import KINDS, asked, kinds, noisy, outdated
 
 SHOWN = {
-    "test": "tests/a.py Tests/A.swift src/test/java/A.java pkg/__tests__/a.js spec/a.rb testdata/a.go test-suite/a.c "
-    "a/fixtures/x.json src/commonTest/kotlin/A.kt test_a.py a/test_a.py a_test.go a.test.ts a.spec.ts a-test.js AppTest.java "
-    "AppTests.cs HttpSpec.scala FooTestCase.php conftest.py test_helper.exs e2e/a.ts src/mocks/a.ts api.mock.ts",
-    "example": "examples/a.py Examples/a.swift demo/a.js docs_src/a.py benchmarks/a.py bench/a.rb playground/a.ts _examples/a.go",
-    "vendored": "vendor/a.go third_party/a.c third-party/a.c 3rdparty/a.c node_modules/a/i.js deps/lua/l.c src/generated/a.ts "
-    "a.min.js a_pb2.py a.pb.go a.g.dart External/a.h",
+    "test": (
+        "tests/a.py Tests/A.swift src/test/java/A.java pkg/__tests__/a.js spec/a.rb testdata/a.go test-suite/a.c "
+        "a/fixtures/x.json src/commonTest/kotlin/A.kt test_a.py a/test_a.py a_test.go a.test.ts a.spec.ts "
+        "a-test.js AppTest.java AppTests.cs HttpSpec.scala FooTestCase.php conftest.py test_helper.exs e2e/a.ts "
+        "src/mocks/a.ts api.mock.ts"
+    ),
+    "example": (
+        "examples/a.py Examples/a.swift demo/a.js docs_src/a.py benchmarks/a.py bench/a.rb playground/a.ts "
+        "_examples/a.go"
+    ),
+    "vendored": (
+        "vendor/a.go third_party/a.c third-party/a.c 3rdparty/a.c node_modules/a/i.js deps/lua/l.c "
+        "src/generated/a.ts a.min.js a_pb2.py a.pb.go a.g.dart External/a.h"
+    ),
     "legacy": "legacy/a.py a/_compat/b.py src/deprecated/a.js old/a.c a_legacy.py py.compat.js x-compat.rb",
     "prose": "README.md docs/a.rst notes.txt README LICENSE Changelog.md a.adoc",
-    "": "src/a.py testament/a.py src/contest.py latest.py attest/x.go src/testing.py app/Inspector.java protest.rb src/golden/a.py "
-    "vendors.py generate/a.py compat.py CMakeLists.txt requirements.txt src/oldest.c docs/conf.py examples.py min.js",
-}  # fmt: skip
+    "": (
+        "src/a.py testament/a.py src/contest.py latest.py attest/x.go src/testing.py app/Inspector.java "
+        "protest.rb src/golden/a.py vendors.py generate/a.py compat.py CMakeLists.txt requirements.txt "
+        "src/oldest.c docs/conf.py examples.py min.js"
+    ),
+}
 
 
 @pytest.mark.parametrize(("kind", "path"), [(kind, path) for kind, paths in SHOWN.items() for path in paths.split()])

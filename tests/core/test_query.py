@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sightline.core.identifiers import STOP_WORDS
 from sightline.core.model import Filters, Identifier, Query
-from sightline.core.query import KEYS, MOST_IDENTIFIERS, MOST_WORDS, of_text, parse, path_regexes
+from sightline.core.query import MOST_IDENTIFIERS, MOST_WORDS, of_text, parse, path_regexes
 from sightline.errors import QueryError
 
 BOX = st.text('ab:-"\\,/{}[]* \n\0éA_.', max_size=40) | st.lists(
@@ -57,8 +57,16 @@ def test_a_line_is_parted_into_text_and_filters(box: str, text: str, filters: Fi
 
 @pytest.mark.parametrize(
     ("typed", "exact"),
-    [('"', ()), ('x -"', ()), ('""', ()), ('"  "', ()), ('"rai', ("rai",)), ('x "raise No', ("raise No",)), ('"a\\', ("a\\",))],
-)  # fmt: skip
+    [
+        ('"', ()),
+        ('x -"', ()),
+        ('""', ()),
+        ('"  "', ()),
+        ('"rai', ("rai",)),
+        ('x "raise No', ("raise No",)),
+        ('"a\\', ("a\\",)),
+    ],
+)
 def test_a_quote_that_is_still_open_holds_the_rest(typed: str, exact: tuple[str, ...]) -> None:
     assert parse(typed).filters.exact == exact
 
@@ -66,8 +74,9 @@ def test_a_quote_that_is_still_open_holds_the_rest(typed: str, exact: tuple[str,
 @pytest.mark.parametrize(
     "text",
     [
-        "std::vector", "path::join", "http://x.y/z", "file:///etc/hosts", "foo:bar", "TODO:fix", "localhost:8080", "find:x",
-        "bind:value={x}", "math:floor", "a:b:c", "key: value", ":lang", "lang", "-O2 --verbose", "x-lang:py", "Lang:py",
+        "std::vector", "path::join", "http://x.y/z", "file:///etc/hosts", "foo:bar", "TODO:fix", "localhost:8080",
+        "find:x", "bind:value={x}", "math:floor", "a:b:c", "key: value",
+        ":lang", "lang", "-O2 --verbose", "x-lang:py", "Lang:py",
         'print("hello world")', "don't", "-", "--", '--"a', 'foo:"a b', "x[1:2]", "case 1:", "{lang:py}",
     ],
 )  # fmt: skip
@@ -108,11 +117,10 @@ def test_quotes_turn_a_wrong_filter_into_text() -> None:
 def test_no_line_fails_but_with_our_error(box: str) -> None:
     try:
         query = parse(box)
-    except QueryError as error:
-        assert any(key in f"{error} {error.hint}" for key in KEYS) or "unknown" in str(error)
-    else:
-        assert b"\0" not in query.text.encode()
-        assert finds(query, "a") in (True, False)
+    except QueryError:
+        return
+    assert b"\0" not in query.text.encode()
+    assert finds(query, "a") in (True, False)
 
 
 @given(st.text("abcZ_.\n 9'", max_size=60))

@@ -6,6 +6,7 @@ import math
 import random
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,20 +20,20 @@ QUERY = of_text("where are sessions persisted")
 PLAIN = Candidate(chunk_id=1, file_id=1, path="src/a.py", start_byte=0, cosine=0.5, bm25=5.0, file_bm25=5.0)
 
 
-def defining(name: str, kind: str = "class", **rest: object) -> Candidate:
+def defining(name: str, kind: str = "class", **rest: Any) -> Candidate:
     definition = DefinedName(name, kind, 0)
-    return replace(PLAIN, definitions=(replace(definition, **rest),))  # type: ignore[arg-type]
+    return replace(PLAIN, definitions=(replace(definition, **rest),))
 
 
-def ranked(query: Query | str, *candidates: Candidate, **options: int) -> list[Ranked]:
-    """The ranking of candidates whose chunk ids are their places; each is a file of its own unless it says otherwise."""
+def ranked(query: Query | str, *candidates: Candidate, **options: Any) -> list[Ranked]:
+    """The ranking of candidates numbered from 100; each is a file of its own unless it says otherwise."""
     query = of_text(query) if isinstance(query, str) else query
     numbered = [
         replace(each, chunk_id=place, file_id=place if each.file_id == 1 else each.file_id)
         for place, each in enumerate(candidates, start=100)
     ]
     idf = {term: 1.0 + len(term) for term in query.terms if not term.startswith("=")}
-    return rank(numbered, query, idf, **{"limit": 10, **options})  # type: ignore[arg-type]
+    return rank(numbered, query, idf, **{"limit": 10, **options})
 
 
 def chunk_ids(entries: list[Ranked]) -> list[int]:
@@ -51,6 +52,13 @@ def chunk_ids(entries: list[Ranked]) -> list[int]:
             replace(PLAIN, path="src/session.py"),
             replace(PLAIN, path="src/cursor.py"),
         ),
+        (
+            "fileName",
+            "config",
+            replace(PLAIN, path="src/configuration.py"),
+            replace(PLAIN, path="src/consideration.py"),
+        ),
+        ("fileName", "configurations", replace(PLAIN, path="src/config.py"), replace(PLAIN, path="src/con.py")),
         ("fileName", "auth flow", replace(PLAIN, path="auth/mod.rs"), replace(PLAIN, path="core/mod.rs")),
         ("definitionName", "where to store sessions", defining("SessionStore"), defining("SessionLock")),
         ("definitionName", "where to store sessions", defining("storeSession"), defining("storeSession", "heading")),
@@ -204,15 +212,16 @@ SCORES = st.floats(0, 50) | st.sampled_from([0.0, 5e-324, 1.0])
 
 @st.composite
 def candidate_lists(draw: st.DrawFn) -> list[Candidate]:
-    sizes = draw(st.lists(st.tuples(st.integers(0, len(PATHS) - 1), st.floats(-1, 1), SCORES), max_size=25))
+    defined = st.lists(DEFINITIONS, max_size=3).map(tuple)
+    drawn = draw(st.lists(st.tuples(st.integers(0, len(PATHS) - 1), st.floats(-1, 1), SCORES, defined), max_size=25))
     of_files = draw(st.lists(SCORES, min_size=len(PATHS), max_size=len(PATHS)))
     return [
-        Candidate(place, file, PATHS[file], 10 * place, cosine, bm25, of_files[file], tuple(draw(st.lists(DEFINITIONS, max_size=3))))
-        for place, (file, cosine, bm25) in enumerate(sizes)
-    ]  # fmt: skip
+        Candidate(place, file, PATHS[file], 10 * place, cosine, bm25, of_files[file], definitions)
+        for place, (file, cosine, bm25, definitions) in enumerate(drawn)
+    ]
 
 
-QUERIES = st.sampled_from(["Session", "where is a Session.get persisted", "tests of v1", "", "数据", "of the"]).map(
+QUERIES = st.sampled_from(["Session", "where is a Session.get stored", "tests of v1", "", "数据", "of the"]).map(
     of_text
 )
 
@@ -221,15 +230,14 @@ QUERIES = st.sampled_from(["Session", "where is a Session.get persisted", "tests
 def test_any_candidates_are_ranked_soundly(
     candidates: list[Candidate], query: Query, limit: int, max_per_file: int, shuffled: random.Random
 ) -> None:
-    idf = {term: 2.0 for term in query.terms[:1]}
+    idf = dict.fromkeys(query.terms[:1], 2.0)
     entries = rank(candidates, query, idf, limit=limit, max_per_file=max_per_file)
     again = rank(shuffled.sample(candidates, len(candidates)), query, idf, limit=limit, max_per_file=max_per_file)
     assert entries == again
 
     assert len(entries) <= limit
-    assert len(entries) == limit or {each.file_id for each in candidates} == {
-        each.candidate.file_id for each in entries
-    }
+    files = {entry.candidate.file_id for entry in entries}
+    assert len(entries) == limit or files == {each.file_id for each in candidates}
     assert [entry.score for entry in entries] == sorted((entry.score for entry in entries), reverse=True)
     assert [entry.relevance for entry in entries] == sorted((entry.relevance for entry in entries), reverse=True)
     assert max(Counter(entry.candidate.file_id for entry in entries).values(), default=0) <= max_per_file

@@ -129,9 +129,10 @@ async def ask(diary: Diary, params: Anything) -> Any:
 
 async def chatter(diary: Diary, params: Nap) -> None:
     """Print where a careless library would, from here and from a child."""
-    print("stray", flush=True)
+    sys.stdout.write("stray\n")
+    sys.__stdout__.write("stray original\n")
     os.write(1, b"stray bytes\n")
-    subprocess.run(["sh", "-c", "echo stray child; read line; echo $line"], check=False)
+    await asyncio.to_thread(subprocess.run, ["sh", "-c", "echo stray child; read line; echo $line"], check=False)
 
 
 async def large(diary: Diary, params: Nap) -> str:
@@ -214,7 +215,7 @@ def make(**options: Any) -> Server:
 def main() -> None:
     logging.basicConfig(level=os.environ.get("DEMO_LOG", "WARNING"))
     if "--tcp" in sys.argv:
-        code = run_tcp(make, sys.argv[2], lambda address: print(address, flush=True))
+        code = run_tcp(make, sys.argv[2], lambda address: sys.stdout.write(f"{address}\n") and sys.stdout.flush())
     else:
         code = run_stdio(make)
     logging.shutdown()

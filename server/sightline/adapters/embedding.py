@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +55,7 @@ def load(provider: str, model: str = "") -> LocalEmbedder:
         return bundled()
     if provider == "model2vec":
         return Model2Vec(model)
-    raise SettingsError(
-        f"embedding.provider: {provider!r} is unknown", hint="Set it to one of: static, model2vec."
-    )
+    raise SettingsError(f"embedding.provider: {provider!r} is unknown", hint="Set it to one of: static, model2vec.")
 
 
 @cache
@@ -72,9 +73,10 @@ class StaticModel:
 
     def __init__(self, folder: Path) -> None:
         try:
-            table = np.load(folder / "vectors.npz")
+            with np.load(folder / "vectors.npz") as arrays:
+                table = {name: arrays[name] for name in ("q", "s", "r", "logp")}
             words = (folder / "vocab.txt").read_text("utf-8").split("\n")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile, zlib.error) as error:
             raise EmbedderError("the bundled model cannot be read", hint="Install sightline-ls again.") from error
         self._rows: NDArray[np.int8] = table["q"]
         self._weight: Vectors = table["s"].astype(np.float32)
@@ -119,7 +121,7 @@ class StaticModel:
         factors = np.sqrt(totals).astype(np.float32) * self._weight[ids]
         bounds = np.searchsorted(owner, np.arange(bag.chunk_count + 1)).tolist()
         out = np.zeros((bag.chunk_count, self._rows.shape[1]), np.float32)
-        for number, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        for number, (start, end) in enumerate(pairwise(bounds)):
             if start < end:
                 out[number] = factors[start:end] @ self._rows[ids[start:end]].astype(np.float32)
         return out

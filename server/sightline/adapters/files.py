@@ -7,16 +7,16 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from sightline.adapters.ignoring import Ignore, Level, Rules, Verdict
+from sightline.adapters.ignoring import Ignore, Level, Rules, Verdict, never, parts
 from sightline.core import exclusions
 from sightline.core.exclusions import Reason
 from sightline.errors import Cancelled, FolderError
 
-__all__ = ["Content", "Found", "Reason", "Rules", "Scan", "Skipped", "Stat", "explain", "parts", "read", "scan"]
+__all__ = ["Content", "Found", "Reason", "Rules", "Scan", "Skipped", "Stat", "explain", "read", "scan"]
 
 _SENTENCES: Final[dict[Reason, str]] = {
     "ignored": "An ignore file leaves it out: {}.",
@@ -88,13 +88,14 @@ class Content:
 
 
 def scan(root: Path, rules: Rules, *, within: Sequence[str] = (), cancelled: Callable[[], bool] | None = None) -> Scan:
-    """The files under a folder, or under the given paths in it; nothing that is left out is entered, no link followed.
+    """The files under a folder, or under the given paths in it; enters nothing that is left out, follows no link.
 
     Raises FolderError for a root that cannot be listed and for a path outside of it, Cancelled when told so.
     """
+    starts = [[] if path in ("", ".") else parts(path) for path in within or (".",)]
     walk = _Walk(_resolved(root), rules, cancelled or (lambda: False))
-    for path in within or (".",):
-        walk.run([] if path in ("", ".") else parts(path))
+    for start in starts:
+        walk.run(start)
     return walk.result()
 
 
@@ -104,47 +105,34 @@ def read(root: Path, path: str, rules: Rules) -> Content | Skipped:
     Ignore rules are not asked (`Ignore.check` does that), but secrets are refused whatever the rules say.
     """
     names, base = parts(path), os.fsencode(root)
+    shown = _text(b"/".join(names))
+    open_file = _open_beneath if os.open in os.supports_dir_fd else _open_by_path
     if not root.is_absolute():
         raise _relative(root)
-    open_file = _open_beneath if os.open in os.supports_dir_fd else _open_by_path
     try:
-        opened = _forbidden(names) or open_file(base, names)
+        opened = _never(names, root.name) or open_file(base, names)
         if isinstance(opened, Verdict):
-            return _skipped(path, opened)
+            return _skipped(shown, opened)
         try:
-            return _content(opened, root, path, rules)
+            return _content(opened, root, shown, rules)
         finally:
             os.close(opened)
     except OSError as error:
         if not os.path.isdir(base):
             raise _unusable(root, error) from error
-        return _skipped(path, _failure(error, base, names))
+        return _skipped(shown, _failure(error, base, names))
 
 
 def explain(root: Path, path: str, rules: Rules) -> str | None:
     """Why a file or folder is not indexed, as a sentence, or None if nothing keeps it out."""
-    base, names = _resolved(root), parts(path)
-    verdict = Ignore(base, rules).check(names)
+    base = _resolved(root)
+    verdict = Ignore(base, rules).check(path)
     if verdict.reason:
         return _skipped(path, verdict).sentence
     outcome = read(base, path, rules)
-    is_skipped = isinstance(outcome, Skipped) and outcome.detail != _A_FOLDER
-    return outcome.sentence if isinstance(outcome, Skipped) and is_skipped else None
-
-
-def parts(path: str) -> list[bytes]:
-    """The names in a path relative to a root; FolderError for one that is absolute, leaves the root or is empty."""
-    names = [name for name in path.split("/") if name not in ("", ".")]
-    is_foreign = os.path.isabs(path) or os.path.splitdrive(path)[0] or (os.sep != "/" and os.sep in path)
-    try:
-        encoded = [name.encode("utf-8", "surrogateescape") for name in names]
-    except UnicodeEncodeError:
-        encoded = []
-    if is_foreign or not encoded or ".." in names or "\0" in path:
-        raise FolderError(
-            f"{path!r} is no path inside the folder.", hint="Name it relative to the folder, without `..`."
-        )
-    return encoded
+    if isinstance(outcome, Content) or outcome.detail == _A_FOLDER:
+        return None
+    return outcome.sentence
 
 
 def _resolved(root: Path) -> Path:
@@ -163,18 +151,16 @@ def _relative(root: Path) -> FolderError:
 
 
 def _unusable(root: Path, error: Exception) -> FolderError:
-    shown = str(root)
+    shown = repr(str(root))
     match error:
         case FileNotFoundError():
-            return FolderError(
-                f"The folder {shown!r} does not exist.", hint="Check its spelling, or that it is mounted."
-            )
+            return FolderError(f"The folder {shown} does not exist.", hint="Check its spelling, or that it is mounted.")
         case NotADirectoryError():
-            return FolderError(f"{shown!r} is a file, not a folder.", hint="Name the folder that holds it.")
+            return FolderError(f"{shown} is a file, not a folder.", hint="Name the folder that holds it.")
         case PermissionError():
-            return FolderError(f"The folder {shown!r} may not be read.", hint="Give this user the right to list it.")
+            return FolderError(f"The folder {shown} may not be read.", hint="Give this user the right to list it.")
         case _:
-            return FolderError(f"The folder {shown!r} cannot be read: {_told(error)}.", hint="Check its path and disk.")
+            return FolderError(f"The folder {shown} cannot be read: {_told(error)}.", hint="Check its path and disk.")
 
 
 def _told(error: Exception) -> str:
@@ -200,12 +186,13 @@ class _Walk:
             self._skip(level.prefix[:-1], level.verdict, is_folder=True)
             return
         try:
-            entries = self._entries(level.prefix)
-        except OSError:
-            entries = []
-        chosen = [entry for entry in entries if not names or entry.name == names[-1]]
-        if names and not chosen:
-            self._skip(b"/".join(names), Verdict("vanished"))
+            chosen = [entry for entry in self._entries(level.prefix) if not names or entry.name == names[-1]]
+        except OSError as error:
+            chosen = []
+            self._skip(b"/".join(names), _failure(error, self._root, names))
+        else:
+            if names and not chosen:
+                self._skip(b"/".join(names), Verdict("vanished"))
         for entry in chosen:
             self._visit(level, entry)
         while self._stack:
@@ -235,29 +222,32 @@ class _Walk:
 
     def _visit(self, level: Level, entry: os.DirEntry[bytes]) -> None:
         path = level.prefix + entry.name
-        is_folder = entry.is_dir(follow_symlinks=False)
-        verdict = _unusual(entry, is_folder) or self._ignore.decide(level, entry.name, is_folder=is_folder)
-        if is_folder and verdict.reason != "notUtf8Name" and self._ignore.enters(level, entry.name, verdict):
+        try:
+            self._take(level, entry, path)
+        except OSError as error:
+            self._skip(path, _failure(error, self._root, path.split(b"/")))
+
+    def _take(self, level: Level, entry: os.DirEntry[bytes], path: bytes) -> None:
+        is_folder = entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
+        if not is_folder and not entry.is_file(follow_symlinks=False):
+            self._skip(path, _unfit(entry.stat(follow_symlinks=False).st_mode) or Verdict("link"))
+            return
+        verdict = self._ignore.decide(level, entry.name, is_folder=is_folder)
+        if is_folder and self._ignore.enters(level, entry.name, verdict):
             self._stack.append((level, entry.name, verdict))
         elif verdict.reason:
             self._skip(path, verdict, is_folder=is_folder)
         else:
-            self._keep(path, entry)
+            self._keep(path.decode(), _stat(entry.stat(follow_symlinks=False)))
 
-    def _keep(self, path: bytes, entry: os.DirEntry[bytes]) -> None:
-        try:
-            known = _stat(entry.stat(follow_symlinks=False))
-        except OSError as error:
-            self._skip(path, _failure(error, self._root, path.split(b"/")))
-            return
-        text = path.decode()
+    def _keep(self, path: str, known: Stat) -> None:
         if known.size > self._largest:
-            self._skipped[text] = _too_large(text, known, self._largest)
+            self._skipped[path] = _too_large(path, known, self._largest)
         else:
-            self._found[text] = Found(text, known)
+            self._found[path] = Found(path, known)
 
     def _skip(self, path: bytes, verdict: Verdict, *, is_folder: bool = False) -> None:
-        skipped = _skipped(path.decode("utf-8", "backslashreplace"), verdict, is_folder=is_folder)
+        skipped = _skipped(_text(path), verdict, is_folder=is_folder)
         self._skipped[skipped.path] = skipped
 
     def _entries(self, folder: bytes) -> list[os.DirEntry[bytes]]:
@@ -265,19 +255,16 @@ class _Walk:
             return list(entries)
 
 
-def _unusual(entry: os.DirEntry[bytes], is_folder: bool) -> Verdict | None:
-    try:
-        entry.name.decode()
-    except UnicodeDecodeError:
-        return Verdict("notUtf8Name")
-    if not is_folder and not entry.is_file(follow_symlinks=False):
-        return _unfit(entry.stat(follow_symlinks=False).st_mode)
-    return None
+_is_junction: Final[Callable[[os.DirEntry[bytes]], bool]] = getattr(os.DirEntry, "is_junction", os.DirEntry.is_symlink)
+"""Windows's links between folders, which `is_dir` takes for folders; Python tells them from 3.12 on."""
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
 
 
 def _skipped(path: str, verdict: Verdict, *, is_folder: bool = False) -> Skipped:
-    if verdict.reason is None:
-        raise ValueError(f"{path!r} is not skipped")
+    assert verdict.reason
     return Skipped(path, verdict.reason, is_folder, verdict.detail)
 
 
@@ -287,8 +274,10 @@ def _too_large(path: str, known: Stat, largest: int) -> Skipped:
 
 def _stat(status: os.stat_result) -> Stat:
     numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-    # Inodes are unsigned, times of the year 2400 exist, and bigint is neither.
-    return Stat(*(max(min(number, 2**63 - 1), -(2**63)) for number in numbers))
+    if max(numbers) >= 2**63 or min(numbers) < -(2**63):
+        # Inodes are unsigned and times of the year 2400 exist; a bigint holds neither.
+        return Stat(*(max(min(number, 2**63 - 1), -(2**63)) for number in numbers))
+    return Stat(*numbers)
 
 
 _A_FOLDER: Final = "a folder"
@@ -301,9 +290,7 @@ _FILE_FLAGS: Final = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | get
 def _unfit(mode: int) -> Verdict | None:
     if stat.S_ISREG(mode):
         return None
-    if stat.S_ISLNK(mode):
-        return Verdict("link")
-    return Verdict("special", _KINDS.get(stat.S_IFMT(mode), "a device"))
+    return Verdict("link") if stat.S_ISLNK(mode) else Verdict("special", _KINDS.get(stat.S_IFMT(mode), "a device"))
 
 
 def _failure(error: OSError, base: bytes, names: Sequence[bytes]) -> Verdict:
@@ -316,12 +303,12 @@ def _failure(error: OSError, base: bytes, names: Sequence[bytes]) -> Verdict:
     return Verdict("unreadable", _told(error))
 
 
-def _forbidden(names: Sequence[bytes]) -> Verdict | None:
-    texts = [name.decode("utf-8", "replace") for name in names]
-    for depth, text in enumerate(texts):
-        parent, is_folder = texts[depth - 1] if depth else "", depth < len(texts) - 1
-        if never := exclusions.forbidden(text, parent, is_folder=is_folder):
-            return Verdict(never, f"{text} is never indexed")
+def _never(names: Sequence[bytes], root: str) -> Verdict | None:
+    parent = root
+    for depth, name in enumerate(names, 1):
+        if verdict := never(name, parent, is_folder=depth < len(names)):
+            return verdict
+        parent = name.decode()
     return None
 
 
@@ -348,8 +335,8 @@ def _open_by_path(base: bytes, names: Sequence[bytes]) -> int | Verdict:
 
 
 def _content(handle: int, root: Path, path: str, rules: Rules) -> Content | Skipped:
-    status = os.fstat(handle)
-    known, largest = _stat(status), rules.max_file_bytes
+    status, largest = os.fstat(handle), rules.max_file_bytes
+    known = _stat(status)
     if unfit := _unfit(status.st_mode):
         return _skipped(path, unfit)
     if known.size > largest:
@@ -361,7 +348,7 @@ def _content(handle: int, root: Path, path: str, rules: Rules) -> Content | Skip
     if len(data) > largest:
         return _too_large(path, _stat(os.fstat(handle)), largest)
     if unfit := _unfit_content(data, root, path, rules):
-        return Skipped(path, unfit.reason or "binary", detail=unfit.detail, stat=known)
+        return replace(_skipped(path, unfit), stat=known)
     return Content(path, data, known, hashlib.sha256(data).digest())
 
 
@@ -376,6 +363,6 @@ def _unfit_content(data: bytes, root: Path, path: str, rules: Rules) -> Verdict 
         return Verdict("binary", kind)
     if exclusions.secret_text(data):
         return Verdict("secret", "it holds a private key")
-    if exclusions.generated(data) and not Ignore(root, rules).check(parts(path)).explicit:
+    if exclusions.generated(data) and not Ignore(root, rules).check(path).explicit:
         return Verdict("generated")
     return None

@@ -12,6 +12,7 @@ from typing import Final
 
 from sightline.core import exclusions
 from sightline.core.exclusions import IgnoreFile, Line, Reason
+from sightline.errors import FolderError
 
 _GIT_FILE: Final = ".gitignore"
 _OWN_FILE: Final = ".sightlineignore"
@@ -36,6 +37,8 @@ class Verdict:
     detail: str = ""
     explicit: bool = False
     """Whether a person asked for it, by `index.include` or by a `!` line of ours: no default applies then."""
+    is_final: bool = False
+    """Whether not even `index.include` lifts it."""
 
 
 _UNTOLD: Final = Verdict()
@@ -64,20 +67,21 @@ class Ignore:
     """The rules of one root. It keeps what it reads: make a new one for each scan and each batch of changes."""
 
     def __init__(self, root: Path, rules: Rules) -> None:
-        self._root = os.fsencode(root)
+        self._root = os.fsencode(os.path.realpath(root))
         self._include = _setting(rules.include, "index.include")
         self._exclude = _setting(rules.exclude, "index.exclude")
         self._way = _setting(_ways(rules.include), "")
         self._levels: dict[bytes, Level] = {}
 
-    def check(self, path: Sequence[bytes]) -> Verdict:
-        """The verdict on a path, given as its names from the root down; it need not exist (any more)."""
-        level = self.trace(path[:-1])
+    def check(self, path: str) -> Verdict:
+        """The verdict on one path, which need not exist (any more); what the file holds is not asked."""
+        names = parts(path)
+        level = self.trace(names[:-1])
         if level.closed:
             return level.verdict
-        if stat.S_ISDIR(_mode(self._at(b"/".join(path)))):
-            return self.trace(path).verdict
-        return self.decide(level, path[-1], is_folder=False)
+        if stat.S_ISDIR(_mode(self._at(b"/".join(names)))):
+            return self.trace(names).verdict
+        return self.decide(level, names[-1], is_folder=False)
 
     def trace(self, folders: Sequence[bytes]) -> Level:
         """The level of a folder, or of the first one on the way to it that is closed."""
@@ -95,10 +99,9 @@ class Ignore:
 
     def decide(self, level: Level, name: bytes, *, is_folder: bool) -> Verdict:
         """The verdict on one entry of a folder that is not closed."""
-        path, text = level.prefix + name, name.decode("utf-8", "replace")
-        never = exclusions.forbidden(text, level.name, is_folder=is_folder)
-        if never:
-            return Verdict(never, f"{text} is never indexed")
+        final, path = never(name, level.name, is_folder=is_folder), level.prefix + name
+        if final:
+            return final
         if _says(self._include, path, name, is_folder):
             return _INCLUDED
         excluded = _says(self._exclude, path, name, is_folder)
@@ -106,30 +109,34 @@ class Ignore:
             return Verdict("excluded", excluded.label)
         if level.verdict.reason or level.verdict is _INCLUDED:
             return level.verdict
-        return _by_files(level, path, name, is_folder) or _by_default(level, text, is_folder)
+        return _by_files(level, path, name, is_folder) or _by_default(level, name.decode(), is_folder)
 
     def enters(self, level: Level, name: bytes, verdict: Verdict) -> bool:
         """Whether to look into a folder: also into one left out that `index.include` leads into."""
-        return not verdict.reason or self._way.match(level.prefix + name, name, True) is not None
+        if not verdict.reason:
+            return True
+        return not verdict.is_final and self._way.match(level.prefix + name, name, True) is not None
 
     def below(self, level: Level, name: bytes, verdict: Verdict, names: frozenset[str]) -> Level:
         """The level of a folder that holds `names`."""
         folder = level.prefix + name
         if verdict is _UNTOLD and (kind := exclusions.excluded_content(names)):
             verdict = Verdict("excluded", kind)
-        prefix, text = folder + b"/", name.decode("utf-8", "replace")
-        inner = replace(level, prefix=prefix, name=text, names=names, verdict=verdict)
+        prefix, label = folder + b"/", folder.decode() + "/"
+        inner = replace(level, prefix=prefix, name=name.decode(), names=names, verdict=verdict)
         if not self.enters(level, name, verdict):
             return replace(inner, closed=True)
         if ".git" in names and (common := _git_folder(self._at(folder))):
-            inner = _repository(inner, common, Place(cut=len(prefix)))
-        return _with_files(inner, self._at(folder), Place(cut=len(prefix)), prefix.decode("utf-8", "replace"))
+            inner = _repository(inner, common, Place(len(prefix)), label)
+        if not names.isdisjoint((_GIT_FILE, _OWN_FILE)):
+            inner = _with_files(inner, self._at(folder), Place(len(prefix)), label)
+        return inner
 
     def _step(self, level: Level, name: bytes) -> Level:
         verdict = self.decide(level, name, is_folder=True)
         path = self._at(level.prefix + name)
         if stat.S_ISLNK(_mode(path)):
-            verdict = Verdict("link", "a link is not followed")
+            verdict = Verdict("link", is_final=True)
         elif self.enters(level, name, verdict):
             return self.below(level, name, verdict, _names(path))
         return Level(level.prefix + name + b"/", "", verdict=verdict, closed=True)
@@ -139,21 +146,43 @@ class Ignore:
         around = [self._root]
         while not (common := _git_folder(around[-1])) and around[-1] != os.path.dirname(around[-1]):
             around.append(os.path.dirname(around[-1]))
-        folders = around[::-1] if common else [self._root]
-        name = os.fsdecode(os.path.basename(self._root))
-        level = Level(b"", name, _names(self._root))
-        level = _repository(level, common, self._place(folders[0]))
-        for folder in folders:
-            label = "../" * (len(folders) - 1 - folders.index(folder))
-            level = _with_files(level, folder, self._place(folder), label)
+        above = around[:0:-1] if common else []
+        level = Level(b"", os.fsdecode(os.path.basename(self._root)), _names(self._root))
+        level = _repository(level, common, self._place([*above, self._root][0]), "../" * len(above))
+        for distance, folder in enumerate([*above, self._root]):
+            level = _with_files(level, folder, self._place(folder), "../" * (len(above) - distance))
         return level
 
     def _place(self, folder: bytes) -> Place:
         below = os.path.relpath(self._root, folder).replace(os.sep.encode(), b"/")
-        return Place(prefix=b"" if below == b"." else below + b"/")
+        return Place(above=b"" if below == b"." else below + b"/")
 
     def _at(self, path: bytes) -> bytes:
         return os.path.join(self._root, path)
+
+
+def parts(path: str) -> list[bytes]:
+    """The names in a path relative to a root; FolderError for one that is absolute, leaves the root or is empty."""
+    names = [name for name in path.split("/") if name not in ("", ".")]
+    is_foreign = os.path.isabs(path) or os.path.splitdrive(path)[0] or (os.sep != "/" and os.sep in path)
+    try:
+        encoded = [name.encode("utf-8", "surrogateescape") for name in names]
+    except UnicodeEncodeError:
+        encoded = []
+    if is_foreign or not encoded or ".." in names or "\0" in path:
+        raise FolderError(
+            f"{path!r} is no path inside the folder.", hint="Name it relative to the folder, without `..`."
+        )
+    return encoded
+
+
+def never(name: bytes, parent: str, *, is_folder: bool) -> Verdict | None:
+    """The verdict that no rule lifts: on secrets, on version control's own folders, on names that are no text."""
+    try:
+        reason = exclusions.forbidden(name.decode(), parent, is_folder=is_folder)
+    except UnicodeDecodeError:
+        return Verdict("notUtf8Name", is_final=True)
+    return Verdict(reason, f"{name.decode()} is never indexed", is_final=True) if reason else None
 
 
 def _says(file: IgnoreFile, path: bytes, name: bytes, is_folder: bool) -> Line | None:
@@ -191,7 +220,8 @@ def _ways(include: Sequence[str]) -> Iterator[str]:
             if depth:
                 yield "/" + "/".join(names[:depth]) + "/"
             if name == "**":
-                yield from ("/" + "/".join(names[: depth + 1]) + "/" for _ in names[:depth][:1])
+                # At the front it may be anywhere: that would open every folder that is left out.
+                yield from ["/" + "/".join(names[: depth + 1]) + "/"] if depth else []
                 break
 
 
@@ -211,10 +241,10 @@ def _mode(path: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an ignore file lies: its folder is the first `cut` bytes of a path, or `prefix` leads from it to the root."""
+    """Where an ignore file lies: its folder is the first `cut` bytes of a path, or `above` leads from it to a root."""
 
     cut: int = 0
-    prefix: bytes = b""
+    above: bytes = b""
 
 
 def _with_files(level: Level, folder: bytes, place: Place, label: str) -> Level:
@@ -223,14 +253,14 @@ def _with_files(level: Level, folder: bytes, place: Place, label: str) -> Level:
     return replace(level, own=own + level.own, git=git + level.git)
 
 
-def _repository(level: Level, common: bytes | None, place: Place) -> Level:
+def _repository(level: Level, common: bytes | None, place: Place, label: str) -> Level:
     """The level of a repository's top folder: its own rules and the user's; those of a repository around it end."""
     settings = _settings(common)
     fold = settings.get("core.ignorecase", "").lower() in ("true", "yes", "on", "1")
-    excludes = settings.get("core.excludesfile", os.fsdecode(_config_home() / "git" / "ignore"))
-    files = _file(os.fsencode(os.path.expanduser(excludes)), "git's core.excludesFile", place, fold) if excludes else ()
+    excludes = os.path.expanduser(settings.get("core.excludesfile", _config_home() + "/git/ignore"))
+    files = _file(os.fsencode(excludes), "git's core.excludesFile", place, fold) if os.path.isabs(excludes) else ()
     if common:
-        files = _file(os.path.join(common, b"info", b"exclude"), ".git/info/exclude", place, fold) + files
+        files = _file(os.path.join(common, b"info", b"exclude"), label + ".git/info/exclude", place, fold) + files
     return replace(level, git=files, fold=fold)
 
 
@@ -238,17 +268,27 @@ def _file(path: bytes, label: str, place: Place, fold: bool) -> tuple[IgnoreFile
     # git does not follow a link called .gitignore either; the user's own files may be links.
     inside = os.path.basename(path) in (_GIT_FILE.encode(), _OWN_FILE.encode())
     text = _read(path, follow=not inside)
-    return (IgnoreFile(text, label, cut=place.cut, prefix=place.prefix, fold=fold),) if text else ()
+    return (IgnoreFile(text, label, cut=place.cut, prefix=place.above, fold=fold),) if text else ()
 
 
 def _read(path: bytes, *, follow: bool = True) -> bytes:
-    """A small regular file's bytes, "" if there is none; never blocks at a FIFO."""
+    """A regular file's beginning, empty if there is none; never blocks at a pipe."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if follow else getattr(os, "O_NOFOLLOW", 0))
     try:
-        with open(os.open(path, flags), "rb") as file:
-            return file.read(_LONGEST_FILE) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+        handle = os.open(path, flags)
     except OSError:
         return b""
+    try:
+        return _read_regular(handle)
+    finally:
+        os.close(handle)
+
+
+def _read_regular(handle: int) -> bytes:
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        return b""
+    with open(handle, "rb", closefd=False) as file:
+        return file.read(_LONGEST_FILE)
 
 
 def _git_folder(folder: bytes) -> bytes | None:
@@ -261,13 +301,13 @@ def _git_folder(folder: bytes) -> bytes | None:
     return link if os.path.exists(os.path.join(link, b"HEAD")) else None
 
 
-def _config_home() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+def _config_home() -> str:
+    return os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
 
 
 def _settings(common: bytes | None) -> dict[str, str]:
-    """git's settings, the user's and the repository's; those for the whole machine and `includeIf` are not read."""
-    files = [os.fsencode(_config_home() / "git" / "config"), os.fsencode(Path.home() / ".gitconfig")]
+    """git's settings, the user's and the repository's; those of the whole machine and `includeIf` are not read."""
+    files = [os.fsencode(_config_home() + "/git/config"), os.fsencode(os.path.expanduser("~/.gitconfig"))]
     if common:
         files.append(os.path.join(common, b"config"))
     return {key: value for file in files for key, value in _config(file, 0)}
@@ -294,5 +334,5 @@ def _config(path: bytes, depth: int) -> Iterator[tuple[str, str]]:
 
 
 def _value(text: str) -> str:
-    parts = (quoted.replace("\\", "") or escaped or plain for quoted, escaped, _, plain in _PIECE.findall(text))
-    return "".join(parts).strip()
+    pieces = (re.sub(r"\\(.)", r"\1", quoted) or escaped or plain for quoted, escaped, _, plain in _PIECE.findall(text))
+    return "".join(pieces).strip()

@@ -160,9 +160,8 @@ def _launch(place: Place, ready: Ready) -> psutil.Popen | str:
                 return process
             time.sleep(POLL_SECONDS)
         log.seek(before)
-        reason = reason_in(log.read().decode(errors="replace"))
-    full = os.statvfs(place.folder).f_bavail == 0  # then the log could not be written either
-    return "No space left on device" if full else reason or f"it ended with {process.returncode}"
+        reason = reason_in(log.read().decode(errors="replace"), place.folder)
+    return reason or f"it ended with {process.returncode}"
 
 
 def _command(place: Place, ready: Ready) -> list[str]:
@@ -176,12 +175,11 @@ def _shared_memory() -> dict[str, str]:
     """Postgres's default, POSIX shared memory, unless this is too small."""
     if not sys.platform.startswith("linux"):
         return {}
-    try:
+    size = 0
+    with contextlib.suppress(OSError):
         memory = os.statvfs("/dev/shm")
-    except OSError:
-        return {"dynamic_shared_memory_type": "mmap"}
-    is_small = memory.f_frsize * memory.f_blocks < SMALL_SHARED_MEMORY
-    return {"dynamic_shared_memory_type": "mmap" if is_small else "posix"}
+        size = memory.f_frsize * memory.f_blocks
+    return {"dynamic_shared_memory_type": "mmap" if size < SMALL_SHARED_MEMORY else "posix"}
 
 
 def _dying_with_parent() -> Callable[[], None] | None:

@@ -214,8 +214,7 @@ class Writer:
             " n(p, h, a, b, c, d, l, o) on conflict (repository_id, relative_path) do update set"
             " content_hash = excluded.content_hash, size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,"
             " ctime_ns = excluded.ctime_ns, inode = excluded.inode, outcome = excluded.outcome,"
-            " language = case when excluded.language = 'plaintext' then code_files.language else excluded.language end,"
-            " indexed_at = excluded.indexed_at returning relative_path, id",
+            " language = excluded.language, indexed_at = excluded.indexed_at returning relative_path, id",
             self.repository_id, paths, hashes, *_stat_columns(stats), languages, outcomes,
         )  # fmt: skip
         return {row[0]: row[1] for row in rows}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.core import chunking, identifiers, segments
-from sightline.core.bags import Bag, Document, collect, names_of
+from sightline.core.bags import Bag, Document, collect
 from sightline.core.diffing import Position, StoredChunk, diff
 from sightline.core.model import KINDS, Chunk, Syntax
 
@@ -122,9 +122,12 @@ def position_of(chunk: Chunk) -> Position:
 
 
 def document_hash(path: str, source: bytes, chunk: Chunk) -> bytes:
-    """The hash of all that is indexed of a chunk: its text, path, defined and enclosing names."""
+    """The hash of all that is stored of a chunk but its place: its text, path, names, and what it stands in."""
     digest = hashlib.blake2b(source[chunk.start_byte : chunk.end_byte], digest_size=HASH_BYTES)
-    digest.update(f"\0{path}\0{names_of(chunk)}".encode("utf-8", "surrogatepass"))
+    parts = ["", path, *chunk.enclosing, chunk.kind, chunk.symbol, chunk.container, chunk.signature, chunk.doc]
+    for each in chunk.definitions:
+        parts += (each.name, each.kind, each.container, str(each.depth), str(each.end_line - each.start_line))
+    digest.update("\0".join(parts).encode("utf-8", "surrogatepass"))
     return digest.digest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -45,7 +46,7 @@ def trimmed(text: str) -> tuple[int, int]:
 
 def best_line(lines: Sequence[str], wanted: Collection[str], names: Collection[str]) -> int:
     """The line with most of the query's terms; one that has a name of the query whole wins, the first of equals."""
-    whole = {folded(name) for name in names}
+    whole = {folded(name) for name in names} - {""}
 
     def score(line: str) -> float:
         words = _WORD.findall(line)
@@ -81,10 +82,20 @@ def _in_decoded(source: bytes, text: str, start_byte: int) -> Anchor | None:
     if not places:
         return None
     place = min(places, key=lambda each: abs(each - guess))
-    return Anchor(start_byte, len(LINE_END.findall(decoded, 0, place)), place != guess)
+    if place == guess:
+        return Anchor(start_byte, _lines_before(source, start_byte), moved=False)
+    start = _byte_offset(source, place)
+    return Anchor(start, _lines_before(source, start), moved=True)
+
+
+def _byte_offset(source: bytes, characters: int) -> int:
+    """Where the character after the first `characters` ones begins: decoding more bytes never gives fewer of them."""
+    ends = range(len(source) + 1)
+    return bisect_right(ends, characters, key=lambda end: len(source[:end].decode("utf-8", "replace"))) - 1
 
 
 def _lines_before(source: bytes, offset: int) -> int:
     if source.find(b"\r", 0, offset) < 0:
         return source.count(b"\n", 0, offset)
-    return len(_BYTE_LINE_END.findall(source, 0, offset))
+    inside_line_end = source[offset - 1 : offset + 1] == b"\r\n"
+    return len(_BYTE_LINE_END.findall(source, 0, offset)) - inside_line_end

@@ -34,7 +34,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Bag:
-    """Parallel arrays, one entry for each distinct (chunk, field, word); `word` indexes `words`."""
+    """Parallel arrays, an entry for each word of each piece of a chunk: the counts of (chunk, field, word) add up.
+
+    `word` indexes `words`.
+    """
 
     words: tuple[str, ...]
     chunk: Integers

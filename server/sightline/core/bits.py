@@ -24,6 +24,8 @@ def unpack(data: bytes, count: int) -> Signs:
 
 def distances(stored: Signs, query: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Hamming distance of the query's signs to each stored vector's."""
+    if not stored.shape[1]:
+        return np.zeros(0, np.uint16)
     wanted = signs(query.reshape(1, -1))
     total = np.zeros(stored.shape[1], np.uint16)
     for word, own in zip(stored, wanted[:, 0], strict=True):

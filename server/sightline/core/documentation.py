@@ -8,9 +8,10 @@ from typing import Final
 
 _MAX_DOC: Final = 400
 _MAX_SIGNATURE: Final = 200
-_DOC_BYTES: Final = 1_000
+_DOC_BYTES: Final = 600
 """How much of a comment is read for its first `_MAX_DOC` characters."""
 _LINES_BACK: Final = 50
+_MAX_GAP: Final = 500
 _LINE_BYTES: Final = 200
 """How far back a line's start is looked for: bounds the time on files of one line."""
 
@@ -49,10 +50,10 @@ class Remarks:
         return text_of(self._source[begin : min(end, begin + _DOC_BYTES)])
 
     def _introduces(self, comment: Range, start: int) -> bool:
-        gap = self._source[comment[1] : min(start, comment[1] + 2 * _MAX_DOC)]
-        if start < comment[1] or start - comment[1] > len(gap) or not self._opens_its_line(comment[0]):
+        if not 0 <= start - comment[1] <= _MAX_GAP or not self._opens_its_line(comment[0]):
             return False
-        return not gap or (gap.isspace() and not _BLANK_LINE.search(gap)) or _BETWEEN.fullmatch(gap) is not None
+        gap = self._source[comment[1] : start]
+        return not gap or _BETWEEN.fullmatch(gap) is not None
 
     def _follows(self, index: int) -> bool:
         """Whether this comment continues the one before it."""
@@ -70,11 +71,11 @@ class Remarks:
 _NEXT_LINE: Final = re.compile(rb"(?:\r\n?|\n)[ \t]*")
 _BLANK_LINE: Final = re.compile(rb"(?:\r\n?|\n)[ \t]*[\r\n]")
 
-_LEADS: Final = (
-    rb"(?:@|#!?\[|\[|(?:export|default|declare|template|extern|pub|public|private|abstract|async|const|local|let|var|val"
-    rb"|type|typedef|static|inline|data|sealed)\b)[^\r\n]*"
+_BETWEEN: Final = re.compile(
+    rb"[ \t]*(?:\r\n?|\n)?(?:[ \t]*(?:@(?!interface|implementation|protocol|property|end\b)|#!?\[|\[|template\b)[^\r\n]*(?:\r\n?|\n))*[ \t]*"
+    rb"(?:(?:@|#\[|\[|(?:export|default|declare|template|extern|pub|public|private|abstract|async|const|local|let|var|val|type"
+    rb"|typedef|static|inline)\b)[^\r\n;{}]*)?"
 )
-_BETWEEN: Final = re.compile(rb"[ \t]*(?:\r\n?|\n)?(?:[ \t]*" + _LEADS + rb"(?:\r\n?|\n))*[ \t]*(?:" + _LEADS + rb")?")
 """What may stand between a comment and the node that it describes."""
 
 
@@ -89,20 +90,24 @@ def _disjoint(comments: list[Range], docstrings: list[Range]) -> tuple[Range, ..
 
 
 _MARKS: Final = re.compile(
-    r"^[ \t]*(?:/\*[*!]*|\*+(?!/)|//[/!]*|#+[!:'|]?|--+\[*=*\[?[|^]?|;+|%+|\{-+[|^]?|\(\*+|<!--|=\w+[^\n]*"
+    r"^[ \t]*(?:/\*[*!]*|\*+(?!/)|//[/!]*|#+[!:'|]?|--+\[*=*\[?[ \t]*[|^]?|;+|!+|%+|\{-+[|^]?|\(\*+|<!--|=\w+[^\n]*"
     r"|@\w*doc\s+(?:~[sS])?)?[ \t]*(?:[rRbBuUfF]{0,2}(?:\"{3}|'{3})|[\"'](?=\S))?"
     r"|(?:\*+/|-+\}|\*+\)|\"{3}|'{3}|-->|--\]=*\]|[\"'](?=\s*\Z))[ \t]*$",
     re.MULTILINE,
 )
 
 
+_TAGS: Final = re.compile(r"</?[a-z]+(?: [^<>]*)?/?>")
+
+
 def text_of(comment: bytes) -> str:
     """A comment or doc string on one line and without its marks."""
-    return " ".join(_MARKS.sub("", comment.decode("utf-8", "ignore")).split())[:_MAX_DOC]
+    text = " ".join(_MARKS.sub("", comment.decode("utf-8", "ignore")).split())
+    return (_TAGS.sub("", text) if text[:1] == "<" else text)[:_MAX_DOC]
 
 
 _ANNOTATIONS: Final = re.compile(
-    r"(?:(?:@(?!interface\b|protocol\b|implementation\b)[\w.:]+(?:\((?:[^()]|\([^()]*\))*\))?|#?\[[^\]\n]*\])\s*)+"
+    r"(?:(?:@(?!(?:interface|protocol|implementation|property|typep?|opaque|(?:macro)?callback)\b)[\w.:]+(?:\((?:[^()]|\([^()]*\))*\))?|#?\[[^\]\n]*\])\s*)+"
 )
 _UP_TO_A_BODY: Final = re.compile(r"[^\n\r{]*")
 _LINE: Final = re.compile(r"[^\n\r]*")
@@ -113,8 +118,8 @@ def signature(source: bytes, start: int, end: int, body: int, *, is_value: bool 
     """The text up to the body, on one line, without annotations; modifiers before the node count. A value's first line."""
     stop = min(body if start < body else end, start + 3 * _MAX_SIGNATURE)
     text = source[start:stop].decode("utf-8", "ignore")
-    if text[:1] in ("@", "[", "#"):
-        text = _ANNOTATIONS.sub("", text, count=1) if _ANNOTATIONS.match(text) else text
+    if text[:1] in ("@", "[", "#") and (found := _ANNOTATIONS.match(text)):
+        text = text[found.end() :]
     if body <= start and (found := (_LINE if is_value else _UP_TO_A_BODY).match(text)):
         text = found[0]
     return f"{_modifiers(source, start)}{' '.join(text.split())}"[:_MAX_SIGNATURE].rstrip(" {(=[:\\,;")
@@ -122,6 +127,8 @@ def signature(source: bytes, start: int, end: int, body: int, *, is_value: bool 
 
 def _modifiers(source: bytes, start: int) -> str:
     """Words before the node on its line, such as `export` or `type`."""
+    if source[max(0, start - 1) : start] in (b"", b"\n"):
+        return ""
     head = source[max(0, start - 60) : start]
     line = head[max(head.rfind(b"\n"), head.rfind(b"\r")) + 1 :]
     if not line or line.isspace() or (len(line) == 60 and start > 60) or not _MODIFIERS.fullmatch(line):

@@ -1,4 +1,4 @@
-"""What is left out: the patterns of ignore files, and by default secrets, dependencies, output, noise and binary data."""
+"""What is left out: what ignore files say, and by default secrets, dependencies, output, noise and binary data."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ Reason = Literal[
 HEAD_BYTES: Final = 8192
 """How much of a file's beginning tells binary data and private keys (git looks at 8,000 bytes)."""
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _VERSION_CONTROL = frozenset((".git", ".hg", ".svn", ".jj", ".bzr"))
-_SECRET_FOLDERS = frozenset((".aws", ".ssh", ".gnupg", ".password-store"))
-_SECRET_NAMES = frozenset(
+_SECRET_FOLDERS = _words(".aws .ssh .gnupg .password-store")
+_SECRET_NAMES = _words(
     ".netrc _netrc .pgpass pgpass.conf .npmrc .pypirc .git-credentials .dockercfg .htpasswd .my.cnf .s3cfg .boto"
-    " .vault-token .terraformrc credentials".split()
+    " .vault-token .terraformrc credentials"
 )
 _SECRET_PATHS = frozenset(((".docker", "config.json"), (".kube", "config")))
 _SECRET_ENDINGS = (
@@ -36,17 +41,18 @@ _NAMED_SECRET = re.compile(
     r"(?:credentials?|secrets?)(?:\..*)?\.(?:json|ya?ml|toml|ini|cfg|conf|properties|xml|csv|enc|bak|db)"
     r"|client_secret.*\.json|.*service[_-]?accounts?(?:[_-].*)?\.json"
 )
+_BACKUP = re.compile(r"(?:[~#]|\.(?:bak|old|orig|save|swp|tmp))+$")
 _CODE_ENDINGS = re.compile(
     r".*\.(?:py|pyi|js|jsx|mjs|cjs|ts|tsx|go|rs|java|kt|kts|scala|c|h|cc|cpp|hpp|cs|rb|php|swift|lua|exs?|erl|hs|ml|"
     r"sh|bash|ps1|zig|dart|sql|html?|css|md|rst|tf|vue|svelte)"
 )
 
-_FOLDERS = frozenset(
+_FOLDERS = _words(
     "node_modules bower_components jspm_packages site-packages dist-packages .venv .virtualenv .tox .nox .eggs"
     " __pycache__ __pypackages__ .mypy_cache .pytest_cache .ruff_cache .hypothesis .ipynb_checkpoints htmlcov"
     " .gradle .m2 .ivy2 .bsp .metals .bloop .stack-work dist-newstyle elm-stuff .dart_tool .pub-cache .bundle"
     " .next .nuxt .output .svelte-kit .angular .turbo .parcel-cache .nyc_output .sass-cache .yarn .pnpm-store"
-    " .terraform .serverless .vagrant .direnv .cache .zig-cache zig-cache zig-out deriveddata xcuserdata".split()
+    " .terraform .serverless .vagrant .direnv .cache .zig-cache zig-cache zig-out deriveddata xcuserdata"
 )
 _FOLDER_ENDINGS = (".egg-info", ".dist-info", ".xcassets", ".xcworkspace", ".xcodeproj", ".dsym")
 _OUTPUT_BESIDE: Final[dict[str, tuple[str, ...]]] = {
@@ -68,12 +74,12 @@ _OUTPUT_INSIDE = (
     ("cachedir.tag", "a cache (CACHEDIR.TAG)"),
 )
 
-_LOCK_FILES = frozenset(
+_LOCK_FILES = _words(
     "package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock bun.lockb deno.lock poetry.lock uv.lock"
     " pdm.lock pipfile.lock pixi.lock conda-lock.yml cargo.lock go.sum go.work.sum gemfile.lock composer.lock"
     " symfony.lock mix.lock rebar.lock pubspec.lock podfile.lock package.resolved cartfile.resolved flake.lock"
     " packages.lock.json paket.lock project.assets.json gradle.lockfile buildscript-gradle.lockfile shard.lock"
-    " stack.yaml.lock cabal.project.freeze module.bazel.lock .terraform.lock.hcl .pnp.cjs .pnp.loader.mjs".split()
+    " stack.yaml.lock cabal.project.freeze module.bazel.lock .terraform.lock.hcl .pnp.cjs .pnp.loader.mjs"
 )
 _SYSTEM_FILES = frozenset((".ds_store", "thumbs.db", "desktop.ini"))
 _MINIFIED = (
@@ -89,21 +95,20 @@ _ENDINGS: Final[dict[str, str]] = {
         " ipa aab nupkg cab msi",
         "compiled": "exe dll so dylib a o obj pyc pyo pyd class wasm pdb ilk ko elc beam hi rlib rmeta",
         "a document": "pdf doc docx xls xlsx ppt pptx odt ods odp rtf epub mobi",
-        "a data set": "csv tsv jsonl ndjson parquet arrow feather h5 hdf5 npy npz pkl pickle joblib pth onnx"
+        "a data set": "csv tsv jsonl ndjson parquet arrow feather h5 hdf5 npy npz pkl pickle joblib onnx"
         " safetensors gguf ckpt tflite rds rdata sas7bdat sqlite sqlite3 mdb lmdb",
     }.items()
     for ending in endings.split()
 }
 
-_PRIVATE_KEY = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-)"
-)
+_ARMOUR = (b"-----BEGIN ", b"PuTTY-User-Key-File-")
+_PRIVATE_KEY = re.compile(rb"^(?:-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-)", re.MULTILINE)
 _SERVICE_ACCOUNT = re.compile(rb'"private_key"\s*:\s*"-----BEGIN')
 _WIDE_MARKS = (
     (b"\xff\xfe\x00\x00", "UTF-32"), (b"\x00\x00\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"),
 )  # fmt: skip
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\f\r\x08\x1b")) + b"\x7f"
-_GENERATED_HEAD = 2048
+_GENERATED_BYTES, _GENERATED_LINES = 2048, 30
 _GENERATED = re.compile(
     rb"^[ \t]*(?://+|\#+|/\*+|\*|--|;+|%+|<!--|\(\*|\{-|\"\"\"|''')[!* \t=-]*"
     rb"(?:@generated\b|<auto-?generated\b|this file is automatically @generated\b"
@@ -121,7 +126,7 @@ def forbidden(name: str, parent: str, *, is_folder: bool) -> Reason | None:
         return "excluded"
     if is_folder:
         return "secret" if low in _SECRET_FOLDERS else None
-    return "secret" if _is_secret(low, parent.lower()) else None
+    return "secret" if _is_secret(_BACKUP.sub("", low), parent.lower()) else None
 
 
 def _is_secret(low: str, parent: str) -> bool:
@@ -186,16 +191,17 @@ def binary(data: bytes) -> str:
 
 
 def secret_text(data: bytes) -> bool:
-    """Whether a file begins as a private key does, or is a JSON object that carries one."""
-    head = data[:HEAD_BYTES]
-    if _PRIVATE_KEY.match(head):
-        return True
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and bool(_SERVICE_ACCOUNT.search(head))
+    """Whether a file is armoured text (certificates, keys) or a JSON object that holds a private key."""
+    start = data[:HEAD_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(_ARMOUR):
+        return bool(_PRIVATE_KEY.search(data))
+    return start.startswith(b"{") and bool(_SERVICE_ACCOUNT.search(start))
 
 
 def generated(data: bytes) -> bool:
     """Whether a comment near the beginning says that the file is generated and not to be edited."""
-    return bool(_GENERATED.search(data[:_GENERATED_HEAD]))
+    head = b"\n".join(data[:_GENERATED_BYTES].split(b"\n")[:_GENERATED_LINES])
+    return bool(_GENERATED.search(head))
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,8 +337,9 @@ def _bracket(body: bytes, i: int) -> tuple[bytes, int]:
             return b"", i
         members.update(range(previous, body[i] + 1) if is_range else (body[i],))
         previous, i = 0 if is_range else body[i], i + 1
-    members = (set(range(256)) - members if negated else members) - {ord("/")}
-    return b"[" + b"".join(b"\\x%02x" % byte for byte in sorted(members)) + b"]" if members else b"", i + 1
+    members = members | {_SLASH[0]} if negated else members - {_SLASH[0]}
+    body = b"".join(b"\\x%02x" % byte for byte in sorted(members))
+    return (b"[^" if negated else b"[") + body + b"]" if members else b"", i + 1
 
 
 def _names(tokens: list[bytes]) -> Iterable[bytes]:

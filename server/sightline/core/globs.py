@@ -6,9 +6,10 @@ import re
 from typing import Final
 
 LONGEST_GLOB: Final = 1000
-MOST_ALTERNATIVES: Final = 64
+MOST_ALTERNATIVES: Final = 256
 """Braces that would multiply beyond this, or stand in a longer glob, are taken as they stand."""
 
+_AND_BELOW: Final = "{,/**}"
 _WILD: Final = re.compile(r"[*?\[{]")
 _INNERMOST: Final = re.compile(r"\{([^{}]*)\}")
 # No clean text holds a lone surrogate, so these can stand for braces that group nothing.
@@ -36,11 +37,11 @@ def path_glob(value: str) -> str:
     wildcard without `/`. A wildcard with `/` begins at the root, as does all that begins with `/`.
     """
     value = value.replace("\\", "/")
-    trimmed = value.removeprefix("./").strip("/")
-    if trimmed == "**" or trimmed.endswith("/**"):
+    trimmed = "/".join(_segments(value)) or "**"
+    if trimmed == "**" or trimmed.endswith(("/**", _AND_BELOW)):
         return trimmed
     anywhere = not value.startswith(("/", "./")) and not ("/" in trimmed and _WILD.search(trimmed))
-    return ("**/" if anywhere else "") + trimmed + ("/**" if value.endswith("/") else "{,/**}")
+    return ("**/" if anywhere else "") + trimmed + ("/**" if value.endswith("/") else _AND_BELOW)
 
 
 def file_glob(value: str) -> str:
@@ -71,7 +72,7 @@ def _open_innermost(glob: str) -> list[str]:
 
 def _path_regex(glob: str) -> str:
     """The regular expression of a glob without braces, not anchored."""
-    segments = [segment for segment in glob.split("/") if segment not in ("", ".")]
+    segments = _segments(glob)
     if glob.endswith("/"):
         segments.append("**")
     regex = ""
@@ -83,6 +84,10 @@ def _path_regex(glob: str) -> str:
         elif segments[place] != "**":
             regex += "(?:[^/]+/)*"
     return regex
+
+
+def _segments(glob: str) -> list[str]:
+    return [segment for segment in glob.split("/") if segment not in ("", ".")]
 
 
 def _segment_regex(segment: str) -> str:

@@ -201,7 +201,7 @@ class Protocol(LanguageServerProtocol):
             await self._run(notification.method, notification.params, wants_answer=False)
         except JsonRpcMethodNotFound:
             log.debug("no one follows %s", shortened(notification.method))
-        except Exception as error:  # nothing that a client sends may end the server
+        except Exception as error:  # noqa: BLE001  nothing that a client sends may end the server
             failure = failure_of(error, notification.method)
             log.warning("%s was not followed: %s", shortened(notification.method), failure.message)
 
@@ -325,7 +325,7 @@ class Protocol(LanguageServerProtocol):
     def _plain(self, value: Any) -> Any:
         if attrs.has(type(value)):
             return self._converter.unstructure(value)
-        raise TypeError(f"{type(value).__name__} cannot be sent")
+        raise ValueError(f"{type(value).__name__} cannot be sent")
 
 
 def _folders(params: types.InitializeParams) -> list[types.WorkspaceFolder]:

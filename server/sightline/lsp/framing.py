@@ -115,7 +115,8 @@ class Outbox:
             async with asyncio.timeout(grace):
                 await self._writer.drain()
         except (TimeoutError, OSError):
-            self._writer.transport.abort()
+            if not self.lost.done():
+                self._writer.transport.abort()
         self._writer.close()
         await self.lost
 

@@ -27,12 +27,14 @@ Model = TypeVar("Model", bound=BaseModel)
 def converter() -> cattrs.Converter:
     """lsprotocol's converter, made once, that takes no number for a string nor the reverse."""
     made = converters.get_converter()
-    for kind in (str, int, float, bool):
+    for kind in _KINDS:
         made.register_structure_hook(kind, _exactly)
     return made
 
 
 def _exactly(value: Any, kind: type[Any]) -> Any:
+    if kind not in _KINDS:  # an enum of strings or numbers
+        return kind(value)
     if type(value) is kind:
         return value
     if kind in (int, float) and type(value) in (int, float) and kind(value) == value:  # 3.0 is an integer in JSON
@@ -65,7 +67,8 @@ def structure(converter: cattrs.Converter, params: Any, kind: Any) -> Any:
 def _sentence(error: BaseException, kind: Any) -> str:
     if isinstance(error, KeyError):
         return "Field required"
-    return f"Input should be a valid {_KINDS.get(kind) or getattr(kind, '__name__', 'value')}"
+    named = kind.__name__ if isinstance(kind, type) else "value"
+    return f"Input should be a valid {_KINDS.get(kind, named)}"
 
 
 def _located(problem: str) -> tuple[tuple[str, ...], str, str]:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024
 #: How long what is under way at the end may take.
 _GRACE = 3.0
-#: How often we look whether the client's process still lives; the end of stdin tells at once, but a child of the
+#: Seconds between looks whether the client's process still lives; the end of stdin tells at once, but a child of the
 #: client may hold its other end.
 _LOOK = 1.0
 
@@ -70,11 +70,11 @@ def parse_address(address: str) -> tuple[str, int]:
     return addresses[0][1], int(port)
 
 
-async def serve_pipes(make: Callable[[], Server], incoming: int, outgoing: int) -> int:
+async def serve_pipes(make: Callable[[], Server], incoming: int, outgoing: int, *, look: float = _LOOK) -> int:
     """Serve one client on two file descriptors, which are closed in the end; the exit code."""
     async with _streams(incoming, outgoing) as (reader, writer):
         server = make()
-        watching = asyncio.create_task(_watch(server), name="watching the client")
+        watching = asyncio.create_task(_watch(server, look), name="watching the client")
         with _signals(lambda: server.stop(0)):
             try:
                 return await server.serve(reader, Outbox(writer))
@@ -136,10 +136,10 @@ def _signals(end: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _watch(server: Server) -> None:
+async def _watch(server: Server, look: float) -> None:
     seen = False  # never, where the client lives in another container or machine
     while True:
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(look)
         alive = _lives(server.process_id)
         if seen and not alive:
             log.warning("the client's process is gone")
@@ -162,8 +162,8 @@ def _lives(process_id: int | None) -> bool:
 
 @asynccontextmanager
 async def _streams(incoming: int, outgoing: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    if stat.S_ISSOCK(os.fstat(incoming).st_mode) and os.path.sameopenfile(incoming, outgoing):
-        os.close(incoming)  # one socket for both ways, as inetd and socat give it
+    if _one_socket(incoming, outgoing):
+        os.close(incoming)
         yield await asyncio.open_connection(sock=socket.socket(fileno=outgoing))
         return
     loop = asyncio.get_running_loop()
@@ -175,6 +175,11 @@ async def _streams(incoming: int, outgoing: int) -> AsyncIterator[tuple[asyncio.
         file = os.fdopen(target, "wb", buffering=0)
         writing, protocol = await loop.connect_write_pipe(lambda: asyncio.StreamReaderProtocol(unread), file)
         yield reader, asyncio.StreamWriter(writing, protocol, unread, loop)
+
+
+def _one_socket(incoming: int, outgoing: int) -> bool:
+    """Whether both ways are one socket, as inetd and socat give it."""
+    return stat.S_ISSOCK(os.fstat(incoming).st_mode) and os.path.sameopenfile(incoming, outgoing)
 
 
 def _pollable(fd: int) -> bool:

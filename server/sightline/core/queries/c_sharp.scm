@@ -11,7 +11,6 @@
 (method_declaration name: (_) @name) @method
 (local_function_statement name: (_) @name) @function
 (constructor_declaration name: (_) @name) @constructor
-(destructor_declaration name: (_) @name) @method
 (operator_declaration operator: _ @name) @method
 (property_declaration name: (_) @name) @property
 (indexer_declaration "this" @name) @property

@@ -9,13 +9,13 @@
 ; A body is the sibling that follows the signature.
 (program (function_signature name: (_) @name) @function . (function_body) @tail)
 (program (getter_signature name: (_) @name) @property . (function_body) @tail)
-(method_signature (function_signature name: (_) @name)) @method
 ((method_signature (function_signature name: (_) @name)) @method . (function_body) @tail)
 ((method_signature (getter_signature name: (_) @name)) @property . (function_body) @tail)
 ((method_signature (setter_signature name: (_) @name)) @property . (function_body) @tail)
-((method_signature (factory_constructor_signature (identifier) @name .)) @constructor)
-((method_signature (constructor_signature name: (identifier) @name)) @constructor . (function_body) @tail)
-(declaration (constructor_signature name: (identifier) @name)) @constructor
+((method_signature (factory_constructor_signature (identifier) @name . (formal_parameter_list))) @constructor . (function_body) @tail)
+((method_signature (operator_signature (binary_operator) @name)) @method . (function_body) @tail)
+((method_signature (constructor_signature name: (identifier) @name . parameters: (_))) @constructor . (function_body) @tail)
+(declaration (constructor_signature name: (identifier) @name . parameters: (_))) @constructor
 (declaration (function_signature name: (_) @name)) @method
 (declaration (initialized_identifier_list (initialized_identifier . (identifier) @name))) @field
 (declaration (static_final_declaration_list (static_final_declaration . (identifier) @name))) @constant

@@ -4,7 +4,7 @@
 (adt name: (_) @name) @type
 (newtype name: (_) @name) @type
 (type_alias name: (_) @name) @type
-(type_family name: (_) @name) @type
+(type_family (head name: (_) @name)) @type
 (class (class_head class: (_) @name)) @trait
 (instance (instance_head class: (_) @name)) @impl
 [(data_constructor . (constructor) @name) (data_constructor_record . (constructor) @name)] @constant

@@ -1,11 +1,13 @@
-(class_declaration "interface" name: (_) @name) @interface
-(class_declaration "enum" name: (_) @name) @enum
-(class_declaration name: (_) @name) @class
-(object_declaration name: (_) @name) @object
-(companion_object name: (_) @name) @object
-((companion_object !name) @object (#set! name "Companion"))
-(type_alias name: (_) @name) @type
-(function_declaration name: (_) @name) @function
+; Without field names: one of the two grammars has none.
+(class_declaration "interface" (type_identifier) @name) @interface
+(class_declaration "enum" (type_identifier) @name) @enum
+(class_declaration (type_identifier) @name) @class
+(object_declaration (type_identifier) @name) @object
+(companion_object "object" . (type_identifier) @name) @object
+(companion_object "companion" @name "object" . [(class_body) ":"]) @object
+(companion_object "companion" @name "object" .) @object
+(type_alias (type_identifier) @name) @type
+(function_declaration (simple_identifier) @name) @function
 (secondary_constructor "constructor" @name) @constructor
 (enum_entry (simple_identifier) @name) @constant
 (property_declaration (variable_declaration (simple_identifier) @name)) @property

@@ -12,3 +12,5 @@
 (property_signature name: (_) @name) @property
 (public_field_definition name: (_) @name value: (arrow_function)) @method
 (public_field_definition name: (_) @name) @field
+(program (ambient_declaration (lexical_declaration (variable_declarator name: (identifier) @name)) @constant))
+(internal_module body: (statement_block (export_statement (lexical_declaration (variable_declarator name: (identifier) @name)) @constant)))

@@ -7,5 +7,5 @@
 (variable_declaration "const" . (identifier) @name) @constant
 (variable_declaration "var" . (identifier) @name) @variable
 (container_field name: (_) @name) @field
-(test_declaration (string (string_content) @name)) @function
+(test_declaration (string) @name) @function
 (comment) @comment

@@ -1,0 +1,59 @@
+"""Tells which paths below a folder may have changed. Events are hints: what they say of the change is not used."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from watchfiles import Change, awatch
+from watchfiles._rust_notify import WatchfilesRustInternalError
+
+MANY: Final = 2_000
+"""From this many paths on, a scan of the whole folder costs less than a look at each."""
+DEBOUNCE_MS, STEP_MS = 100, 20
+POLL_MS: Final = 2_000
+REPORT: Final = logging.getLogger(__name__)
+_INTERNAL: Final = frozenset((".git", ".hg", ".svn", ".jj"))
+
+
+async def changes(root: Path) -> AsyncIterator[set[str]]:
+    """Sets of relative paths, {""} for the whole folder, for as long as the caller listens.
+
+    Falls back to polling where the system cannot watch so many folders, and then says so once.
+    """
+    polling = False
+    while True:
+        try:
+            async for events in awatch(
+                root,
+                watch_filter=_outside_version_control,
+                debounce=DEBOUNCE_MS,
+                step=STEP_MS,
+                recursive=True,
+                force_polling=polling,
+                poll_delay_ms=POLL_MS,
+                ignore_permission_denied=True,
+            ):
+                yield _relative(root, {path for _, path in events})
+            return
+        except (OSError, WatchfilesRustInternalError) as error:
+            if polling:
+                REPORT.warning("changes in %s are not noticed until the next scan: %s", root.name, error)
+                await asyncio.sleep(POLL_MS / 1000)
+            else:
+                REPORT.warning("%s cannot be watched (%s); it is polled every %d s", root.name, error, POLL_MS // 1000)
+            polling = True
+            yield {""}
+
+
+def _outside_version_control(_change: Change, path: str) -> bool:
+    return _INTERNAL.isdisjoint(path.split("/"))
+
+
+def _relative(root: Path, paths: set[str]) -> set[str]:
+    prefix = f"{root}/"
+    found = {path.removeprefix(prefix) for path in paths if path.startswith(prefix)}
+    return found if 0 < len(found) == len(paths) and len(found) < MANY else {""}

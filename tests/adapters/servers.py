@@ -1,0 +1,132 @@
+"""Real embedded servers for tests: a folder for one, processes that hold it, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil  # type: ignore[import-untyped]
+
+import sightline
+from sightline.adapters import embedded, supervisor
+from sightline.adapters.embedded import Lease, Place
+
+IDLE = 0.3
+NONE: Mapping[str, Any] = {}
+PACKAGE_ROOT = Path(sightline.__file__).parents[1]
+CLIENT = """
+import logging, sys
+from pathlib import Path
+from sightline.adapters import embedded
+from sightline.errors import SightlineError
+
+logging.basicConfig(format="%(message)s")
+try:
+    lease = embedded.acquire(Path(sys.argv[1]))
+except SightlineError as error:
+    sys.exit(f"{type(error).__name__}: {error} {error.hint}")
+print(lease.host, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """A folder that other users can enter, as root's server must; the servers in it are ended with it.
+
+    Not in /tmp, which is a small disk in memory on some machines.
+    """
+    with tempfile.TemporaryDirectory(prefix="sl", dir="/var/tmp") as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o711)
+        try:
+            yield folder
+        finally:
+            for log in folder.rglob("pg18.log"):
+                end(Place(log.parent))
+
+
+def end(place: Place) -> None:
+    if embedded.is_locked(place.lock("supervisor")):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(supervisor_pid(place), signal.SIGTERM)
+        eventually(lambda: not embedded.is_locked(place.lock("supervisor")))
+    if server := supervisor.postmaster(place):
+        server.kill()
+
+
+def supervisor_pid(place: Place) -> int:
+    return int(place.lock("supervisor").read_text())
+
+
+def server_of(place: Place) -> psutil.Process:
+    server = supervisor.postmaster(place)
+    assert server is not None
+    return server
+
+
+def eventually(condition: Callable[[], bool], within: float = 10) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.02)
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def ask(lease: Lease, *statements: str) -> Any:
+    """The last statement's value, over a connection of its own."""
+
+    async def values() -> Any:
+        connection = await asyncpg.connect(host=lease.host, port=lease.port, user=lease.user, database="postgres")
+        try:
+            return [await connection.fetchval(statement) for statement in statements][-1]
+        finally:
+            await connection.close()
+
+    return asyncio.run(values())
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT), **more}
+
+
+@contextlib.contextmanager
+def holder(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the server, in a process group of its own, as in another terminal."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CLIENT, str(home)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(), start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline().strip()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def visit(
+    home: Path, *, python: str = sys.executable, program: str = CLIENT, options: Mapping[str, Any] = NONE
+) -> tuple[str, str]:
+    """What another process that acquires and ends at once prints, and its complaints."""
+    all_options: dict[str, Any] = {"env": environment(), "stdin": subprocess.DEVNULL, "timeout": 30, **options}
+    command = [python, "-c", program, str(home)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **all_options)
+    return done.stdout.strip(), done.stderr.strip()
+
+
+def starts(place: Place) -> int:
+    return place.log.read_text().count("starting PostgreSQL")

@@ -1,0 +1,2 @@
+struct buffer;
+int buffer_init(struct buffer *b, int size);

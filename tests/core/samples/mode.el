@@ -1,0 +1,7 @@
+;;; mode.el --- A mode
+(defvar mode-hook nil "Hook.")
+(defcustom mode-size 1 "Size.")
+(defun mode-start (x)
+  "Start."
+  x)
+(defmacro mode-with (x) x)
