@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from adapters.servers import open_folder
+from adapters.servers import fast_disk, open_folder
 from support import Files
 
 from sightline.adapters import embedded
@@ -18,7 +18,7 @@ from sightline.workspaces import Workspace, Workspaces
 @pytest.fixture(scope="session")
 def data_dir() -> Iterator[Path]:
     """The data folder of the run's embedded server, which is up until the last test has ended."""
-    with open_folder() as folder:
+    with open_folder(fast_disk()) as folder:
         lease = embedded.acquire(folder)
         try:
             yield folder

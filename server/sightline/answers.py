@@ -24,10 +24,9 @@ def to_answer(
     answer: searching.Answer, projects: Sequence[Project], took_ms: float, encoding: Encoding = "utf-16"
 ) -> messages.Answer:
     """The message of an answer."""
-    own = projects[0].id
     degraded = () if answer.complete else (messages.Degraded(code="indexing", message="the first scan has not ended"),)
     return messages.Answer(
-        hits=tuple(to_hit(hit, own, encoding) for hit in answer.hits),
+        hits=tuple(to_hit(hit, encoding) for hit in answer.hits),
         projects=tuple(to_project(project) for project in projects),
         complete=answer.complete,
         indexed_percent=answer.indexed_percent,
@@ -47,7 +46,7 @@ def to_project(project: Project) -> messages.AnswerProject:
     )
 
 
-def to_hit(hit: searching.Hit, project_id: str, encoding: Encoding) -> messages.Hit:
+def to_hit(hit: searching.Hit, encoding: Encoding) -> messages.Hit:
     lines = lines_of(hit.text)
     units = _UNITS[encoding]
     best = lines[hit.best_line - hit.start_line].rstrip()
@@ -57,7 +56,7 @@ def to_hit(hit: searching.Hit, project_id: str, encoding: Encoding) -> messages.
         range=_range(hit.start_line, 0, hit.end_line, units(lines[-1])),
         selection_range=_range(hit.best_line, units(_indent(best)), hit.best_line, units(best)),
         path=hit.path,
-        project_id=project_id,
+        project_id=hit.project_id,
         language=hit.language,
         kind=hit.kind,
         symbol=hit.symbol,

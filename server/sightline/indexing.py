@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from sightline.adapters import files
@@ -26,6 +27,11 @@ BATCH_BYTES: Final = 1 << 20
 BATCH_FILES: Final = 200
 RACY_NS: Final = 2_000_000_000
 """A file changed this shortly before it was indexed may have changed again within its time stamp (as git's racy rule)."""
+RETRY_SECONDS: Final = 0.5
+TAKEOVER_SECONDS: Final = 2.0
+"""How often a server that is not the writer looks whether it may become it."""
+DEBOUNCE_SECONDS: Final = 0.05
+LOG: Final = logging.getLogger(__name__)
 RETRIED: Final = frozenset(("unreadable", "failed", "vanished"))
 WHOLE: Final = ""
 """The path that stands for the whole checkout."""
@@ -44,6 +50,15 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What an indexer that runs for ever has just become or done."""
+
+    role: Literal["writer", "reader", "waiting"]
+    summary: Summary | None = None
+    problem: SightlineError | None = None
 
 
 @dataclass(slots=True)
@@ -121,6 +136,10 @@ class Indexer:
         self._provider, self._model, self._identity, self._embedder_id = embedder
         self._touched: dict[str, bool] = {}
         self._cancelled = False
+        self._preferred: frozenset[str] = frozenset()
+        self._wake = asyncio.Event()
+        self._going = asyncio.Event()
+        self._going.set()
 
     def touch(self, paths: Iterable[str] = (WHOLE,), *, force: bool = False) -> None:
         """These paths (files or folders, relative) may differ from the index; with `force` they are read whatever."""
@@ -128,10 +147,64 @@ class Indexer:
             if path.rpartition("/")[2] in IGNORE_FILES:
                 path = path.rpartition("/")[0]
             self._touched[path] = force or self._touched.get(path, False)
+        self._wake.set()
 
     def cancel(self) -> None:
         """Ends the running job after the batches under way."""
         self._cancelled = True
+
+    def prefer(self, paths: Iterable[str]) -> None:
+        """These files are wanted first: they are open in an editor."""
+        self._preferred = frozenset(paths)
+
+    @property
+    def queued(self) -> int:
+        """How many touched paths wait."""
+        return len(self._touched)
+
+    @property
+    def paused(self) -> bool:
+        return not self._going.is_set()
+
+    def pause(self) -> None:
+        """Starts no further batch until `resume`."""
+        self._going.clear()
+
+    def resume(self) -> None:
+        self._going.set()
+
+    async def keep(self, report: Report, told: Callable[[State], None]) -> None:
+        """Keeps the index current for ever: as its writer, or waiting until the one that writes has ended."""
+        patience = RETRY_SECONDS
+        while True:
+            try:
+                async with self.writing(wait=False) as writer:
+                    told(State("writer" if writer else "reader"))
+                    patience = RETRY_SECONDS
+                    if writer is None:
+                        await asyncio.sleep(TAKEOVER_SECONDS)
+                    else:
+                        await self._keep(writer, report, told)
+            except SightlineError as error:
+                told(State("waiting", problem=error))
+            except Exception as error:  # noqa: BLE001 - the one loop that must survive anything
+                LOG.exception("indexing failed unexpectedly")
+                told(State("waiting", problem=SightlineError(f"indexing failed ({type(error).__name__})")))
+            else:
+                continue
+            await asyncio.sleep(patience)
+            patience = min(2 * patience, 30.0)
+            with contextlib.suppress(SightlineError):
+                await self._store.revive()
+
+    async def _keep(self, writer: Writer, report: Report, told: Callable[[State], None]) -> None:
+        """As the writer: what happened before is unknown, so everything is looked at first."""
+        self.touch()
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(DEBOUNCE_SECONDS)
+            self._wake.clear()
+            told(State("writer", summary=await self.settle(writer, report)))
 
     @contextlib.asynccontextmanager
     async def writing(self, *, wait: bool = True) -> AsyncIterator[Writer | None]:
@@ -206,6 +279,8 @@ class Indexer:
             if not ((row := rows.get(each.path)) is not None and trusted and _unchanged(each, row))
         )
         gone = tuple(row for path, row in rows.items() if path not in found)
+        # Open files first, then the freshest: what somebody works on is what somebody looks for.
+        to_read = tuple(sorted(to_read, key=lambda pair: (pair[0].path not in self._preferred, -pair[0].stat.mtime_ns)))
         return Plan(to_read, gone, len(found), scan.skipped, force, rebuild)
 
     async def _execute(
@@ -239,6 +314,7 @@ class Indexer:
         running: set[asyncio.Task[list[Result]]] = set()
         try:
             while True:
+                await self._going.wait()
                 while len(running) <= self._workers.count and not self._cancelled:
                     batch = next(batches, None)
                     if batch is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+ProjectId = Annotated[str, Field(max_length=50, pattern=r"\A[a-z0-9]+(-[a-z0-9]+)*\z")]
 Label = Literal["strong", "good", "weak"]
 Mode = Literal["hybrid", "lexical", "semantic"]
 
@@ -17,9 +20,16 @@ class Message(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
+class WorkParams(Message):
+    """What every request may carry."""
+
+    work_done_token: int | str | None = None
+    partial_result_token: int | str | None = None
+
+
 class Position(Message):
-    line: int
-    character: int
+    line: Annotated[int, Field(ge=0)]
+    character: Annotated[int, Field(ge=0)]
 
 
 class Range(Message):
@@ -36,15 +46,66 @@ class FilterParams(Message):
     exclude: tuple[str, ...] = ()
 
 
-class SearchParams(Message):
-    query: Annotated[str, Field(max_length=10_000)]
+class ScopeParams(WorkParams):
+    """Where to look: a folder that is open, or a project; without either, all open folders."""
+
     folder: str | None = None
-    project_id: str | None = None
+    """The URI of an open folder, or of one below it."""
+    project_id: ProjectId | None = None
+
+
+class LimitParams(ScopeParams):
     limit: Annotated[int, Field(ge=1, le=50)] = 10
     max_per_file: Annotated[int, Field(ge=1, le=50)] = 1
     filters: FilterParams = FilterParams()
     mode: Mode = "hybrid"
     explain: bool = False
+
+
+class SearchParams(LimitParams):
+    query: Annotated[str, Field(max_length=10_000)]
+
+
+class TextDocument(Message):
+    uri: str
+
+
+class SimilarParams(LimitParams):
+    text_document: TextDocument
+    range: Range
+
+
+class StatusParams(ScopeParams):
+    pass
+
+
+class IndexParams(ScopeParams):
+    paths: tuple[str, ...] = ()
+    """Relative files and folders; empty: everything."""
+    force: bool = False
+    dry_run: bool = False
+
+
+class JobsParams(ScopeParams):
+    pass
+
+
+class CancelJobParams(WorkParams):
+    id: UUID
+
+
+class NoParams(WorkParams):
+    pass
+
+
+class RemoveProjectParams(WorkParams):
+    project_id: ProjectId
+    confirm: str
+    """The project's name, as a proof that this one is meant."""
+
+
+class ExplainFileParams(WorkParams):
+    uri: str
 
 
 class MoreHit(Message):
@@ -99,3 +160,92 @@ class Answer(Message):
     mode: Mode
     degraded: tuple[Degraded, ...] = ()
     took_ms: float
+
+
+class Job(Message):
+    id: UUID
+    project_id: str
+    kind: Literal["scan", "paths", "force"]
+    state: Literal["pending", "running", "completed", "failed", "cancelled"]
+    phase: str
+    files_total: int
+    files_done: int
+    chunks: int
+    pending_vectors: int
+    message: str
+    error: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class Jobs(Message):
+    jobs: tuple[Job, ...]
+
+
+class DryRun(Message):
+    """What an index run would do."""
+
+    files: int
+    bytes: int
+    languages: dict[str, int]
+    biggest: tuple[tuple[str, int], ...]
+    skipped: dict[str, int]
+
+
+class FolderStatus(Message):
+    uri: str
+    project_id: str
+    role: Literal["writer", "reader", "waiting"]
+    """Whether this server writes the index, reads what another one writes, or has no database yet."""
+    phase: str
+    files: int
+    files_done: int
+    files_total: int
+    chunks: int
+    indexed_percent: int
+    queued: int
+    paused: bool
+
+
+class Status(Message):
+    version: str
+    database: str
+    """embedded, external, or what is wrong with it."""
+    model: str
+    projects: tuple[AnswerProject, ...]
+    folders: tuple[FolderStatus, ...]
+    jobs: tuple[Job, ...]
+    problems: tuple[str, ...]
+
+
+class StatusChanged(Message):
+    """The notification `sightline/statusChanged`."""
+
+    phase: str
+    percent: int
+    files: int
+    chunks: int
+    degraded: tuple[Degraded, ...] = ()
+
+
+class ListedProject(Message):
+    id: str
+    name: str
+    database_name: str
+    roots: tuple[str, ...]
+    chunks: int
+    size_bytes: int
+    last_used_at: str
+
+
+class ProjectList(Message):
+    projects: tuple[ListedProject, ...]
+
+
+class FileExplanation(Message):
+    path: str
+    indexed: bool
+    reason: str | None = None
+    language: str | None = None
+    chunks: int = 0
+    last_change: datetime | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,9 @@ from sightline.core.analysis import OWN_KIND_SHIFT, kind_bits
 from sightline.core.anchoring import Anchor
 from sightline.core.identifiers import folded, text_terms
 from sightline.core.model import KINDS, Candidate, Filters, Label, Query, Ranked
-from sightline.core.ranking import WEIGHTS, rank
+from sightline.core.query import of_text
+from sightline.core.ranking import WEIGHTS, Weights, rank
+from sightline.core.symbols import Symbol, ordered
 
 Mode = Literal["hybrid", "lexical", "semantic"]
 BEST_CHUNKS: Final = 100
@@ -34,6 +37,9 @@ SPARE: Final = 10
 """Ranked entries beyond the limit, for those that turn out to be gone from their files."""
 
 WEIGHTS_WITHOUT_WORDS: Final = replace(WEIGHTS, words=0.0, file_words=0.0)
+LIKENESS: Final = Weights(2.0, 1.0, file_words=0, coherence=0, file_name=0, definition_name=0, defined_here=0, depth=0)
+"""For code like other code: what a file is called or where it lies says nothing."""
+SOURCE_STEP: Final = 1 << 48
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -62,6 +68,7 @@ class More:
 class Hit:
     """A place that answers, as the file is now. Lines are 0-based and inclusive."""
 
+    project_id: str
     root: Path
     path: str
     language: str
@@ -84,6 +91,20 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Lines of a file, 0-based and inclusive."""
+
+    root: Path
+    path: str
+    start_line: int
+    end_line: int
+
+    def overlaps(self, hit: Hit) -> bool:
+        same = (self.root, self.path) == (hit.root, hit.path)
+        return same and hit.start_line <= self.end_line and self.start_line <= hit.end_line
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Hits, best first, and whether all that should have been searched was."""
 
@@ -93,48 +114,87 @@ class Answer:
     mode: Mode
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One project's database and those of its checkouts that are searched."""
+
+    project_id: str
+    snapshots: Snapshots
+    checkouts: tuple[Checkout, ...]
+    embedder_id: int
+    touch: Callable[[str], None]
+    """Is told of files whose text is not the index's."""
+
+
 class Search:
-    """Searches the checkouts of one project."""
+    """Searches one or more projects at once: their candidates are pooled and ranked together."""
 
     def __init__(
-        self,
-        snapshots: Snapshots,
-        checkouts: Sequence[Checkout],
-        embedder: LocalEmbedder,
-        embedder_id: int,
-        read: Callable[[Path, str], bytes | None],
-        touch: Callable[[Path, str], None],
+        self, sources: Sequence[Source], embedder: LocalEmbedder, read: Callable[[Path, str], bytes | None]
     ) -> None:
-        """`read` gives a file's current bytes or None; `touch` is told of files whose text is not the index's."""
-        self._snapshots = snapshots
-        self._roots = {each.repository_id: each.root for each in checkouts}
+        """`read` gives a file's current bytes, or None; the sources share the embedder."""
+        self._sources = sources
         self._embedder = embedder
-        self._embedder_id = embedder_id
         self._read = read
-        self._touch = touch
 
     async def search(self, query: Query, options: Options) -> Answer:
         """The best places for a query; nothing for a query without words, filters or exact text."""
         vector = self._embedder.embed_query(query.text) if options.mode != "lexical" and query.text else None
-        async with self._snapshots.open(list(self._roots), self._embedder_id) as snapshot:
-            percent = await snapshot.indexed_percent(list(self._roots))
-            found = await _Candidates(snapshot, list(self._roots), query, vector, options.mode).find()
-            if found is None:
-                return Answer((), percent == 100, percent, options.mode)
-            weights = WEIGHTS_WITHOUT_WORDS if options.mode == "semantic" else WEIGHTS
+        weights = WEIGHTS_WITHOUT_WORDS if options.mode == "semantic" else WEIGHTS
+        return await self._answer(query, vector, weights, options, None)
+
+    async def similar(self, text: str, place: Place, filters: Filters, options: Options) -> Answer:
+        """Places like `text`, without the place that it is from."""
+        query = of_text(text, filters)
+        return await self._answer(query, self._embedder.embed_passage(text), LIKENESS, options, place)
+
+    async def symbols(self, typed: str, limit: int) -> list[tuple[Path, Symbol]]:
+        """Definitions by name, with the roots that they are below; never waits for an embedding."""
+        found: list[tuple[Path, Symbol]] = []
+        for source in self._sources:
+            roots = {each.repository_id: each.root for each in source.checkouts}
+            rows = await source.snapshots.symbols(list(roots), typed, limit)
+            found += [(roots[each.repository_id], each) for each in rows]
+        root_of = {id(each): root for root, each in found}
+        return [(root_of[id(each)], each) for each in ordered(typed, (each for _, each in found), limit)]
+
+    async def _answer(
+        self,
+        query: Query,
+        vector: NDArray[np.float32] | None,
+        weights: Weights,
+        options: Options,
+        left_out: Place | None,
+    ) -> Answer:
+        async with contextlib.AsyncExitStack() as stack:
+            pools = []
+            for number, source in enumerate(self._sources):
+                ids = [each.repository_id for each in source.checkouts]
+                snapshot = await stack.enter_async_context(source.snapshots.open(ids, source.embedder_id))
+                percent = await snapshot.indexed_percent(ids)
+                found = await _Candidates(snapshot, ids, query, vector, options.mode).find()
+                pools.append(_Pool(number, source, snapshot, percent, found))
             ranked = rank(
-                found.candidates, query, found.idf, limit=options.limit + SPARE, max_per_file=options.max_per_file,
-                weights=weights,
+                [each for pool in pools for each in pool.candidates()], query, _pooled_idf(pools),
+                limit=options.limit + SPARE, max_per_file=options.max_per_file, weights=weights,
             )  # fmt: skip
-            texts = await snapshot.texts(_shown(ranked))
-        hits = await asyncio.to_thread(self._verified, ranked, texts, query, options)
+            texts: dict[int, ChunkText] = {}
+            for pool in pools:
+                texts |= await pool.texts(ranked)
+        percent = min((pool.percent for pool in pools), default=100)
+        hits = await asyncio.to_thread(self._verified, ranked, texts, query, options, left_out)
         return Answer(tuple(hits), percent == 100, percent, options.mode)
 
     def _verified(
-        self, ranked: Sequence[Ranked], texts: dict[int, ChunkText], query: Query, options: Options
+        self,
+        ranked: Sequence[Ranked],
+        texts: dict[int, ChunkText],
+        query: Query,
+        options: Options,
+        left_out: Place | None,
     ) -> list[Hit]:
         """Hits whose text stands in the file now, at the place where it stands now, up to the limit."""
-        sources: dict[tuple[int, str], bytes | None] = {}
+        current = _Current(self._read)
         hits: list[Hit] = []
         for entry in ranked:
             if len(hits) == options.limit:
@@ -142,43 +202,104 @@ class Search:
             chunk = texts.get(entry.candidate.chunk_id)
             if chunk is None:
                 continue
-            key = (chunk.repository_id, chunk.path)
-            if key not in sources:
-                sources[key] = self._read(self._roots[chunk.repository_id], chunk.path)
-            source = sources[key]
-            anchor = anchoring.find(source, chunk.content, chunk.start_byte) if source is not None else None
+            source = self._sources[entry.candidate.chunk_id // SOURCE_STEP]
+            root = next(each.root for each in source.checkouts if each.repository_id == chunk.repository_id)
+            anchor = current.anchor(root, chunk)
             if anchor is None or anchor.moved:
-                self._touch(self._roots[chunk.repository_id], chunk.path)
-            if anchor is not None:
-                more = _further(entry, texts, source)
-                hits.append(self._hit(entry, chunk, anchor, more, query, options))
+                source.touch(chunk.path)
+            if anchor is None:
+                continue
+            hit = _hit(entry, chunk, anchor, root, source.project_id, query, explain=options.explain)
+            if left_out is None or not left_out.overlaps(hit):
+                more = tuple(current.further(root, texts[each.chunk_id]) for each in entry.more if each.chunk_id in texts)
+                hits.append(replace(hit, more=tuple(each for each in more if each is not None)))
         return hits
 
-    def _hit(
-        self, entry: Ranked, chunk: ChunkText, anchor: Anchor, more: tuple[More, ...], query: Query, options: Options
-    ) -> Hit:
+
+class _Pool:
+    """One source's share of a search. Its ids are shifted, so that those of several databases do not meet."""
+
+    def __init__(
+        self, number: int, source: Source, snapshot: Snapshot, percent: int, found: _Found | None
+    ) -> None:
+        self._shift = number * SOURCE_STEP
+        self._source = source
+        self._snapshot = snapshot
+        self.percent = percent
+        self.found = found
+
+    def candidates(self) -> list[Candidate]:
+        if self.found is None or not self._shift:
+            return self.found.candidates if self.found else []
+        return [
+            replace(each, chunk_id=each.chunk_id + self._shift, file_id=each.file_id + self._shift)
+            for each in self.found.candidates
+        ]
+
+    async def texts(self, ranked: Sequence[Ranked]) -> dict[int, ChunkText]:
+        """The texts of those ranked chunks that are of this source."""
+        ids = [each.chunk_id for entry in ranked for each in (entry.candidate, *entry.more)]
+        own = [each - self._shift for each in ids if each // SOURCE_STEP == self._shift // SOURCE_STEP]
+        return {each + self._shift: text for each, text in (await self._snapshot.texts(own)).items()} if own else {}
+
+
+class _Current:
+    """Files as they are now, each read once a search."""
+
+    def __init__(self, read: Callable[[Path, str], bytes | None]) -> None:
+        self._read = read
+        self._sources: dict[tuple[Path, str], bytes | None] = {}
+
+    def anchor(self, root: Path, chunk: ChunkText) -> Anchor | None:
+        """Where the chunk stands now; None where it does not."""
+        key = (root, chunk.path)
+        if key not in self._sources:
+            self._sources[key] = self._read(root, chunk.path)
+        source = self._sources[key]
+        return anchoring.find(source, chunk.content, chunk.start_byte) if source is not None else None
+
+    def further(self, root: Path, chunk: ChunkText) -> More | None:
+        anchor = self.anchor(root, chunk)
+        if anchor is None:
+            return None
         first, last = anchoring.trimmed(chunk.content)
-        lines = anchoring.lines_of(chunk.content)[first : last + 1]
-        best = anchoring.best_line(lines, query.terms, [each.name for each in query.identifiers])
-        return Hit(
-            root=self._roots[chunk.repository_id],
-            path=chunk.path,
-            language=chunk.language,
-            kind=chunk.kind,
-            symbol=chunk.symbol,
-            container=chunk.container,
-            signature=chunk.signature,
-            text="\n".join(lines),
-            start_line=anchor.start_line + first,
-            end_line=anchor.start_line + last,
-            best_line=anchor.start_line + first + best,
-            terms=query.terms,
-            label=entry.label,
-            score=entry.relevance,
-            verified=True,
-            more=more,
-            signals=entry.signals if options.explain else {},
-        )
+        return More(anchor.start_line + first, anchor.start_line + last, chunk.symbol)
+
+
+def _hit(
+    entry: Ranked, chunk: ChunkText, anchor: Anchor, root: Path, project_id: str, query: Query, *, explain: bool
+) -> Hit:
+    first, last = anchoring.trimmed(chunk.content)
+    lines = anchoring.lines_of(chunk.content)[first : last + 1]
+    best = anchoring.best_line(lines, query.terms, [each.name for each in query.identifiers])
+    return Hit(
+        project_id=project_id,
+        root=root,
+        path=chunk.path,
+        language=chunk.language,
+        kind=chunk.kind,
+        symbol=chunk.symbol,
+        container=chunk.container,
+        signature=chunk.signature,
+        text="\n".join(lines),
+        start_line=anchor.start_line + first,
+        end_line=anchor.start_line + last,
+        best_line=anchor.start_line + first + best,
+        terms=query.terms,
+        label=entry.label,
+        score=entry.relevance,
+        verified=True,
+        signals=entry.signals if explain else {},
+    )
+
+
+def _pooled_idf(pools: Sequence[_Pool]) -> dict[str, float]:
+    """The rarest a term is anywhere."""
+    idf: dict[str, float] = {}
+    for pool in pools:
+        for term, value in (pool.found.idf if pool.found else {}).items():
+            idf[term] = max(value, idf.get(term, 0.0))
+    return idf
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,19 +466,3 @@ def _best_rows(files: Rows, words: bm25.Collection, scores: NDArray[np.float32])
 def _inner_terms(text: str) -> list[str]:
     """Terms of the words that a quoted text holds whole: not of its first and last, which may be parts."""
     return text_terms(" ".join(text.split()[1:-1]))
-
-
-def _shown(ranked: Sequence[Ranked]) -> list[int]:
-    return [each.chunk_id for entry in ranked for each in (entry.candidate, *entry.more)]
-
-
-def _further(entry: Ranked, texts: dict[int, ChunkText], source: bytes | None) -> tuple[More, ...]:
-    """The entry's further hits that still stand in the file."""
-    further = []
-    for candidate in entry.more:
-        chunk = texts.get(candidate.chunk_id)
-        anchor = anchoring.find(source, chunk.content, chunk.start_byte) if chunk and source is not None else None
-        if chunk is not None and anchor is not None:
-            first, last = anchoring.trimmed(chunk.content)
-            further.append(More(anchor.start_line + first, anchor.start_line + last, chunk.symbol))
-    return tuple(further)

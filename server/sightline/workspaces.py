@@ -20,7 +20,7 @@ from sightline.core.query import parse
 from sightline.errors import FolderError
 from sightline.indexing import Indexer, Progress, Report, Summary
 from sightline.projects import Project, Projects
-from sightline.searching import Answer, Options, Search
+from sightline.searching import Answer, Options, Search, Source
 from sightline.settings import Settings
 
 POLL_SECONDS: Final = 0.2
@@ -35,7 +35,7 @@ class Workspaces:
         self.server = server
         self.projects = Projects(server, host_id)
         self._host_id = host_id
-        self._embedder = embedding.load(settings.embedding.provider, settings.embedding.model)
+        self.embedder = embedding.load(settings.embedding.provider, settings.embedding.model)
         self._workers = Workers(settings.index.workers)
 
     @classmethod
@@ -58,7 +58,7 @@ class Workspaces:
         project = await self.projects.resolve(root, project_id)
         store = Store(self.server, project.database, project.id)
         checkout = Checkout(await store.repository(self._host_id, str(root), root.name or str(root)), root)
-        embedder_id = await store.embedder(self._embedder.identity)
+        embedder_id = await store.embedder(self.embedder.identity)
         provider = self.settings.embedding
         index = self.settings.index
         indexer = Indexer(
@@ -66,9 +66,9 @@ class Workspaces:
             checkout,
             self._workers,
             files.Rules(index.include, index.exclude, index.max_file_bytes),
-            (provider.provider, provider.model, self._embedder.identity, embedder_id),
+            (provider.provider, provider.model, self.embedder.identity, embedder_id),
         )
-        return Workspace(project, store, checkout, indexer, self._embedder, embedder_id)
+        return Workspace(project, store, checkout, indexer, self.embedder, embedder_id)
 
 
 class Workspace:
@@ -87,9 +87,10 @@ class Workspace:
         self.store = store
         self.checkout = checkout
         self.indexer = indexer
-        self._search = Search(
-            Snapshots(store), [checkout], embedder, embedder_id, _current, lambda root, path: indexer.touch((path,))
+        self.source = Source(
+            project.id, Snapshots(store), (checkout,), embedder_id, lambda path: indexer.touch((path,))
         )
+        self._search = Search([self.source], embedder, current_bytes)
 
     async def index(self, report: Report, *, force: bool = False) -> Summary:
         """Brings the index up to date; where another process is at it, waits for that one first."""
@@ -167,7 +168,7 @@ def _checked(folder: Path) -> Path:
     return root
 
 
-def _current(root: Path, path: str) -> bytes | None:
+def current_bytes(root: Path, path: str) -> bytes | None:
     """A file's bytes now; None where there is none any more."""
     content = files.read(root, path, files.Rules(max_file_bytes=1 << 30))
     return content.data if isinstance(content, files.Content) else None

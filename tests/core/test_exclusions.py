@@ -144,6 +144,7 @@ def test_code_and_examples_are_no_secrets(name: str) -> None:
         (".hg", "a", True, "excluded"),
         (".ssh", "a", True, "secret"),
         (".AWS", "a", True, "secret"),
+        (".envs", "a", True, "secret"),
         ("config.json", ".docker", False, "secret"),
         ("config.json", "docker", False, None),
         ("config", ".kube", False, "secret"),

@@ -12,7 +12,15 @@ from typing import Any
 from .support import Client, frame
 
 #: Requests of LSP that every server of pygls knows, or does not.
-LSP_METHODS = ("initialize", "workspace/symbol", "workspace/executeCommand", "textDocument/hover", "$/unknown", "", "😀")
+LSP_METHODS = (
+    "initialize",
+    "workspace/symbol",
+    "workspace/executeCommand",
+    "textDocument/hover",
+    "$/unknown",
+    "",
+    "😀",
+)
 NOTICES = (
     "initialized",
     "textDocument/didOpen",
@@ -28,7 +36,19 @@ NOTICES = (
     "$/progress",
     "no/such",
 )
-KEYS = ("query", "text", "uri", "textDocument", "seconds", "kind", "command", "arguments", "workDoneToken", "limit", "id")
+KEYS = (
+    "query",
+    "text",
+    "uri",
+    "textDocument",
+    "seconds",
+    "kind",
+    "command",
+    "arguments",
+    "workDoneToken",
+    "limit",
+    "id",
+)
 KEYS += ("jsonrpc", "method", "params", "class", "type_name", "__class__", "range", "event", "token", "", "x" * 500)
 LEAVES = (None, True, False, 0, -1, 1.5, 2**31, 2**63, 10**40, 1e308, "", "file:///a", "http://[", "\x00", "\u2028")
 LEAVES += ("../../etc/passwd", "%", "😀", "\ufffd", "initialize", "demo.raw", "unexpected", "surrogate")
@@ -126,7 +146,13 @@ class Hostile:
 
     def garbage(self) -> bytes:
         """What is no frame."""
-        pieces = [b"\r\n\r\n", b"a stray print\n", b"Content-Length: x\r\n\r\n{}", b"Content-Type: y\r\n\r\n", bytes(range(200))]
+        pieces = [
+            b"\r\n\r\n",
+            b"a stray print\n",
+            b"Content-Length: x\r\n\r\n{}",
+            b"Content-Type: y\r\n\r\n",
+            bytes(range(200)),
+        ]
         return self.random.choice(pieces)
 
     def wrong_length(self) -> tuple[bytes, bytes]:
@@ -183,6 +209,7 @@ async def attack(client: Client, methods: Sequence[str], *, count: int, seed: in
             client.cancel(id_)  # some of them sleep
         await client.writer.drain()
         await client.request("demo/raw" if "demo/raw" in methods else "workspace/symbol", {"query": ""})
+
     def answered() -> Counter[Any]:
         return Counter({id_: len(answers) for id_, answers in client.answers.items() if answers}) - before
 

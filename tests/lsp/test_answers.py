@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from lsprotocol import types
 
 from sightline.lsp.dispatch import CALLS_LIMIT
+from sightline.lsp.params import converter
 
 from .demo import make
 from .support import RpcError, connected, talking
@@ -70,6 +72,16 @@ async def test_problems_name_the_place_and_hold_no_values() -> None:
         assert error.code == -32601
         error = await client.refused("workspace/symbol", {"query": {"secret": 1}})
         assert error.data == [{"loc": ["query"], "msg": "Input should be a valid string", "type": "value_error"}]
+
+
+async def test_numbers_are_what_json_says_they_are() -> None:
+    structure = converter().structure
+    assert structure(3.0, int) == 3
+    assert isinstance(structure(3, float), float)
+    assert structure(5, types.SymbolKind) is types.SymbolKind.Class
+    for value, kind in [(True, int), (1, bool), (1.5, int), ("1", int), (1, str), (None, str), (1e400, int)]:
+        with pytest.raises((TypeError, OverflowError)):
+            structure(value, kind)
 
 
 async def test_strict_models_take_what_json_can_say() -> None:

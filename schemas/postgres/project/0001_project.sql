@@ -78,7 +78,9 @@ create index code_chunks_file on code_chunks (code_file_id);
 create table definitions (
   chunk_id bigint not null,
   name text not null,
+  -- Letters and digits only, in lower case; and the first letters of its words (parseConfig: pc).
   folded text collate "C" not null,
+  initials text collate "C" not null,
   kind text not null,
   depth smallint not null,
   -- Relative to the chunk's first line, so that a chunk that only moves keeps its definitions.
@@ -89,6 +91,7 @@ create table definitions (
 
 create index definitions_chunk on definitions (chunk_id);
 create index definitions_folded on definitions (folded);
+create index definitions_initials on definitions (initials);
 
 create table embeddings (
   chunk_id bigint not null,

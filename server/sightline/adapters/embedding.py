@@ -43,7 +43,10 @@ class LocalEmbedder(Protocol):
     def identity(self) -> Identity: ...
 
     def embed_query(self, text: str) -> Vectors:
-        """float32[d]."""
+        """float32[d] of words that somebody looks for."""
+
+    def embed_passage(self, text: str) -> Vectors:
+        """float32[d] of code whose like somebody looks for."""
 
     def embed_chunks(self, documents: Sequence[Document], bag: Bag) -> Vectors:
         """float32[n, d], the composed vectors of all chunks in order; `bag` is that of `documents`."""
@@ -91,14 +94,13 @@ class StaticModel:
         bodies = _unit(self._bodies(bag))
         number = 0
         for document in documents:
-            path = PATH_WEIGHT * self.embed_text(path_text(document.path))
+            path = PATH_WEIGHT * self.embed_passage(path_text(document.path))
             for chunk in document.syntax.chunks:
-                bodies[number] += path + NAMES_WEIGHT * self.embed_text(names_of(chunk))
+                bodies[number] += path + NAMES_WEIGHT * self.embed_passage(names_of(chunk))
                 number += 1
         return _unit(bodies)
 
-    def embed_text(self, text: str) -> Vectors:
-        """A document's vector, one part only."""
+    def embed_passage(self, text: str) -> Vectors:
         return _unit(self._sum(self._pieces.of_text(text), self._weight))
 
     def _sum(self, pieces: list[int], weight: Vectors) -> Vectors:
@@ -202,6 +204,9 @@ class Model2Vec:
         vector: Vectors = self._encode([_spaced(text)])[0]
         return vector
 
+    def embed_passage(self, text: str) -> Vectors:
+        return self.embed_query(text)
+
     def embed_chunks(self, documents: Sequence[Document], bag: Bag) -> Vectors:
         bodies, paths, names = [], [], []
         for document in documents:
@@ -227,7 +232,7 @@ def _load_model2vec(model: str) -> Callable[[list[str]], NDArray[np.floating]]:
         ) from error
     try:
         encode: Callable[[list[str]], NDArray[np.floating]] = Library.from_pretrained(model).encode
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # the library's tokenizer raises nothing narrower
         raise EmbedderError(
             f"the model2vec model {model!r} cannot be loaded",
             hint="Give the path of a folder that holds config.json, model.safetensors and tokenizer.json.",

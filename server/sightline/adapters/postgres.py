@@ -32,6 +32,7 @@ class Server:
         self._lease = lease
         self._pools: dict[str, asyncpg.Pool] = {}
         self._opening = asyncio.Lock()
+        self._data_dir: Path | None = None
 
     @classmethod
     async def open(cls, url: str, data_dir: Path | None) -> Server:
@@ -41,6 +42,7 @@ class Server:
         else:
             lease = await asyncio.to_thread(embedded.acquire, data_dir or embedded.default_data_dir())
             server = cls({"host": lease.host, "port": lease.port, "user": lease.user}, lease)
+            server._data_dir = data_dir
         try:
             await server._prepare()
         except BaseException:
@@ -51,6 +53,14 @@ class Server:
     @property
     def is_embedded(self) -> bool:
         return self._lease is not None
+
+    async def revive(self) -> None:
+        """Starts the embedded server again if it has ended; its address stays the same."""
+        if self._lease is None:
+            return
+        lease = await asyncio.to_thread(embedded.acquire, self._data_dir or embedded.default_data_dir())
+        self._lease.close()
+        self._lease = lease
 
     async def close(self) -> None:
         """Ends all pools, then lets go of the embedded server."""

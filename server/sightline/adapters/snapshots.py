@@ -16,12 +16,15 @@ from pgvector import HalfVector
 from sightline.adapters.postgres import translated
 from sightline.adapters.store import Store
 from sightline.core import bits, bm25
+from sightline.core.identifiers import folded
 from sightline.core.model import DefinedName, Filters
 from sightline.core.query import path_regexes
 from sightline.core.segments import Block, Directory, Postings
+from sightline.core.symbols import Symbol
 
 BLOCK_CACHE_BYTES: Final = 32 << 20
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+SYMBOLS_READ: Final = 300
 NO_IDS: Final = np.zeros(0, np.int64)
 
 
@@ -89,6 +92,24 @@ class Snapshots:
         with translated():
             async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
                 yield await self._read(connection, list(repository_ids), embedder_id)
+
+    async def symbols(self, repository_ids: Sequence[int], typed: str, limit: int) -> list[Symbol]:
+        """Definitions whose name may answer, from the likeliest kind of match on until there are enough."""
+        pool = await self._store.pool()
+        found: dict[tuple[str, int, str], Symbol] = {}
+        for condition, arguments in _conditions(folded(typed)):
+            with translated():
+                rows = await pool.fetch(
+                    "select d.name, d.kind, d.container, d.depth, f.relative_path, c.start_line + d.line_offset,"
+                    " c.start_line + d.line_offset + d.line_count - 1, f.repository_id"
+                    f" from (select * from definitions where {condition} limit $2) d join code_chunks c on c.id = d.chunk_id"
+                    " join code_files f on f.id = c.code_file_id where f.repository_id = any($1::int[])",
+                    list(repository_ids), SYMBOLS_READ, *arguments,
+                )  # fmt: skip
+            found |= {(row[4], row[5], row[0]): Symbol(*row) for row in rows}
+            if len(found) >= limit:
+                break
+        return list(found.values())
 
     async def _read(self, connection: Connection, repositories: list[int], embedder_id: int) -> Snapshot:
         rows = await connection.fetch(
@@ -288,6 +309,27 @@ class Snapshot:
         if row is None or not row["unfinished"] and not row["running"]:
             return 100
         return min(99, 100 * int(row["done"] or 0) // int(row["total"])) if row["total"] else 0
+
+
+def _conditions(own: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Conditions on a definition's folded name, cheap and close ones first."""
+    if not own:
+        return [("depth = 0 and kind in ('class', 'struct', 'interface', 'trait', 'enum', 'module', 'function')", ())]
+    after = own + "\U0010ffff"
+    conditions = [
+        ("folded = $3", (own,)),
+        ("folded >= $3 and folded < $4 order by length(folded)", (own, after)),
+    ]
+    if len(own) > 1:
+        conditions.append(("initials >= $3 and initials < $4 order by length(initials), depth", (own, after)))
+    if len(own) > 2:
+        conditions.append(("folded like $3 order by length(folded)", ("%" + "%".join(own) + "%",)))
+    if len(own) > 3:
+        # One edit leaves one half of a name as it is.
+        half = len(own) // 2
+        near = "(folded like $3 or folded like $4) and abs(length(folded) - $5::text::int) <= 1"
+        conditions.append((near, (own[:half] + "%", "%" + own[-half:], str(len(own)))))
+    return conditions
 
 
 def _columns(row: asyncpg.Record) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint32]]:

@@ -34,6 +34,10 @@ class Store:
         self.database = database
         self.project_id = project_id
 
+    async def revive(self) -> None:
+        """Starts the embedded server again if it has ended."""
+        await self._server.revive()
+
     async def pool(self) -> asyncpg.Pool:
         return await self._server.pool(self.database)
 
@@ -114,6 +118,37 @@ class Store:
                 " where repository_id = $1 and state = 'running' order by started_at desc limit 1",
                 repository_id,
             )
+
+    async def jobs(self, repository_id: int, limit: int = 50) -> list[asyncpg.Record]:
+        """The checkout's jobs, the newest first."""
+        pool = await self.pool()
+        with translated():
+            return await pool.fetch(
+                "select id, project_id, kind, state, phase, files_total, files_done, chunks, pending_vectors,"
+                " status_message as message, error, started_at, finished_at from indexing_jobs"
+                " where repository_id = $1 order by created_at desc, id limit $2",
+                repository_id, limit,
+            )  # fmt: skip
+
+    async def file(self, repository_id: int, path: str) -> asyncpg.Record | None:
+        """What the index has of one file."""
+        pool = await self.pool()
+        with translated():
+            return await pool.fetchrow(
+                "select outcome, language, indexed_at, (select count(*) from code_chunks where code_file_id = f.id) as chunks,"
+                " (select max(applied_at) from change_events e where e.repository_id = $1 and e.relative_path = $2)"
+                " as changed_at from code_files f where repository_id = $1 and relative_path = $2",
+                repository_id, path,
+            )  # fmt: skip
+
+    async def checkouts(self, host_id: str) -> tuple[Checkout, ...]:
+        """The project's checkouts on this host."""
+        pool = await self.pool()
+        with translated():
+            rows = await pool.fetch(
+                "select id, root_path from repositories where host_id = $1 and is_active order by id", host_id
+            )
+        return tuple(Checkout(row[0], Path(row[1])) for row in rows)
 
     async def status(self, repository_id: int) -> dict[str, Any]:
         """Counts of the checkout, its last job, and what its index takes."""

@@ -33,7 +33,7 @@ CHUNK_COLUMNS: Final = (
     "start_byte", "end_byte", "kind", "symbol", "container", "signature", "doc",
 )  # fmt: skip
 DEFINITION_COLUMNS: Final = (
-    "chunk_id", "name", "folded", "kind", "depth", "line_offset", "line_count", "container",
+    "chunk_id", "name", "folded", "initials", "kind", "depth", "line_offset", "line_count", "container",
 )  # fmt: skip
 
 
@@ -243,7 +243,7 @@ class Writer:
             for chunk_id, (file_id, row) in zip(ids, rows, strict=True)
         ])  # fmt: skip
         await copy("definitions", columns=DEFINITION_COLUMNS, records=[
-            (chunk_id, each.name, each.folded, each.kind, each.depth, each.line_offset, each.line_count, each.container)
+            (chunk_id, each.name, each.folded, each.initials, each.kind, each.depth, each.line_offset, each.line_count, each.container)
             for chunk_id, (_, row) in zip(ids, rows, strict=True) for each in row.definitions
         ])  # fmt: skip
         await copy("embeddings", columns=("chunk_id", "embedder_id", "embedding"), records=[

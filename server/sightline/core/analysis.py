@@ -44,6 +44,7 @@ class DefinitionRow:
 
     name: str
     folded: str
+    initials: str
     kind: str
     depth: int
     line_offset: int
@@ -161,6 +162,7 @@ def _row(source: bytes, chunk: Chunk, hashed: bytes) -> ChunkRow:
             DefinitionRow(
                 name=_clean(each.name),
                 folded=identifiers.folded(each.name),
+                initials=identifiers.initials(each.name),
                 kind=each.kind,
                 depth=min(each.depth, 32_767),
                 line_offset=each.start_line - chunk.start_line,

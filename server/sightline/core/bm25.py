@@ -114,13 +114,13 @@ def score(collection: Collection, postings: Mapping[str, Sequence[tuple[int, Pos
     return Scores(chunk_scores, file_scores, cover, idf, matches)
 
 
-def _by_field(
-    collection: Collection, found: Sequence[tuple[int, Postings]]
-) -> list[tuple[NDArray[np.int64], Floats]]:
+def _by_field(collection: Collection, found: Sequence[tuple[int, Postings]]) -> list[tuple[NDArray[np.int64], Floats]]:
     """For each field: live rows that hold the term, and how often."""
     fields = []
     for field in range(FIELD_COUNT):
-        rows = _joined([each.chunks[field].astype(np.int64) + collection.bases[place] for place, each in found], np.int64)
+        rows = _joined(
+            [each.chunks[field].astype(np.int64) + collection.bases[place] for place, each in found], np.int64
+        )
         frequencies = _joined([each.frequencies[field].astype(np.float32) for _, each in found], np.float32)
         if collection.has_dead and len(rows):
             live = collection.live[rows]

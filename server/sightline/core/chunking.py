@@ -1,4 +1,4 @@
-"""From a file's bytes to its chunks: definition-aligned where a grammar reads it, by the text's own structure elsewhere.
+"""From a file's bytes to its chunks, aligned with definitions where a grammar reads it.
 
 The rules and constants are those that the retrieval benchmark was measured with. A node of at most `_WHOLE` bytes
 stays whole and a larger one is entered; comments and decorators go with what follows; then small neighbours merge.

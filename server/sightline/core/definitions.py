@@ -1,36 +1,25 @@
-"""What a syntax tree defines and where its comments are, by the queries in `queries/*.scm`.
-
-A pattern captures a definition's node under its kind (`@class`, `@function` ...) and its name as `@name`, or as
-`@declarator` where C wraps the name in pointers and parameters. `@container` is a qualifier that stands apart (Go's
-receiver), `@tail` a sibling that belongs to the definition (Dart's bodies). `@equation` is a function whose neighbours
-of the same name are one definition. `@comment`, `@docstring` and `@glue` (decorators, attributes) define nothing.
-"""
+"""What a syntax tree defines, by nesting, with signature and documentation; and where its comments are."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Final
 
-from tree_sitter import Language as TreeSitterLanguage
-from tree_sitter import Node, Query, QueryCursor
+from tree_sitter import Node
 
-from sightline.core import grammars
+from sightline.core import patterns
 from sightline.core.documentation import Range, Remarks, signature
 from sightline.core.languages import Language
 from sightline.core.lines import LineTable
-from sightline.core.model import CALLABLE_KINDS, KINDS, TYPE_KINDS, Definition
+from sightline.core.model import CALLABLE_KINDS, TYPE_KINDS, Definition
+from sightline.core.patterns import Captures
 
 _MAX_NESTING: Final = 32
 """Definitions nested deeper are no structure that a person wrote; dropping them keeps containers short."""
 
 _MAX_NAME: Final = 120
 _SPACE: Final = 32
-
-_MATCH_LIMIT: Final = 10_000
-"""Patterns in progress at once; real code needs some dozens."""
 
 _VALUE_KINDS: Final = frozenset(("constant", "variable", "field", "property", "key"))
 """Dropped inside functions: there they are locals."""
@@ -61,7 +50,7 @@ class _Match:
 
     start: int
     end: int
-    pattern: int
+    rank: int
     kind: str
     name: str
     qualifier: str
@@ -69,38 +58,23 @@ class _Match:
     """Where the body starts; -1 if the tree does not tell."""
     container: str = ""
     depth: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Patterns:
-    """A compiled query and, for each of its patterns, the capture that decides."""
-
-    query: Query
-    kinds: tuple[str, ...]
-    ranks: tuple[int, ...]
-    """Its place in the files: of two patterns that find the same node, the earlier decides."""
-    at_root: bool
-    """Whether every pattern starts at the root; then the cursor need not visit the rest."""
-
-    def matches(self, root: Node) -> list[tuple[int, dict[str, list[Node]]]]:
-        cursor = QueryCursor(self.query, match_limit=_MATCH_LIMIT)
-        if self.at_root:
-            cursor.set_max_start_depth(0)
-        return cursor.matches(root)
+    path: str = ""
+    """Container and name: the container of what is inside."""
 
 
 def outline(language: Language, root: Node, source: bytes, lines: LineTable) -> Outline:
     """The definitions, comments and glue of a parsed file."""
     found: list[_Match] = []
     ranges: dict[str, list[Range]] = {"comment": [], "docstring": [], "glue": []}
-    for patterns in _patterns(language.grammar, language.queries, root.type):
-        sinks = [ranges.get(kind) for kind in patterns.kinds]
-        for pattern, captures in patterns.matches(root):
-            node = captures[patterns.kinds[pattern]][0]
+    for query in patterns.load(language.grammar, language.queries):
+        sinks = [ranges.get(kind) for kind in query.kinds]
+        for pattern, captures in query.matches(root):
+            kind = query.kinds[pattern]
+            node = captures[kind][0]
             sink = sinks[pattern]
             if sink is not None:
                 sink.append(node.byte_range)
-            elif match := _match(patterns.ranks[pattern], patterns.kinds[pattern], node, captures, source):
+            elif match := _match(query.ranks[pattern], kind, node, captures, source):
                 found.append(match)
     remarks = Remarks(source, ranges["comment"], ranges["docstring"])
     kept = _nested(found)
@@ -112,48 +86,7 @@ def outline(language: Language, root: Node, source: bytes, lines: LineTable) -> 
     )
 
 
-@cache
-def _patterns(grammar: str, names: tuple[str, ...], root: str) -> tuple[_Patterns, ...]:
-    """The patterns in two queries: one for those that start at the root, which is a third of the time saved."""
-    language = grammars.load(grammar)
-    assert language is not None, "the tree came from this grammar"
-    texts = split_patterns(language, "\n".join(map(query_text, names)))
-    at_root = [rank for rank, text in enumerate(texts) if text.startswith(f"({root} ")]
-    elsewhere = [rank for rank in range(len(texts)) if rank not in at_root]
-    return tuple(
-        _Patterns(
-            query=Query(language, "\n".join(texts[rank] for rank in ranks)),
-            kinds=tuple(_decisive(texts[rank]) for rank in ranks),
-            ranks=tuple(ranks),
-            at_root=ranks is at_root,
-        )
-        for ranks in (at_root, elsewhere)
-        if ranks
-    )
-
-
-def split_patterns(language: TreeSitterLanguage, text: str) -> list[str]:
-    """The patterns of a query text, one by one."""
-    query, data = Query(language, text), text.encode()
-    starts = range(query.pattern_count)
-    return [data[query.start_byte_for_pattern(i) : query.end_byte_for_pattern(i)].decode().strip() for i in starts]
-
-
-def _decisive(pattern: str) -> str:
-    return next(name for name in re.findall(r"@(\w+)", pattern) if name in _DECISIVE)
-
-
-_DECISIVE: Final = frozenset((*KINDS, "equation", "comment", "docstring", "glue"))
-
-
-def query_text(name: str) -> str:
-    """One query file; `queries/pack` holds those that differ for tree-sitter-language-pack's newer grammars."""
-    folder = resources.files(__package__) / "queries"
-    newer = folder / "pack" / f"{name}.scm"
-    return (newer if grammars.pack() and newer.is_file() else folder / f"{name}.scm").read_text(encoding="utf-8")
-
-
-def _match(pattern: int, kind: str, node: Node, captures: dict[str, list[Node]], source: bytes) -> _Match | None:
+def _match(rank: int, kind: str, node: Node, captures: Captures, source: bytes) -> _Match | None:
     if named := captures.get("name"):
         text = _text(named[0], source)
     else:
@@ -172,7 +105,7 @@ def _match(pattern: int, kind: str, node: Node, captures: dict[str, list[Node]],
         body = block.start_byte if block is not None else -1
     if source[end - 1] <= _SPACE:
         end = start + len(source[start:end].rstrip())
-    return _Match(start, end, pattern, kind, name, qualifier, body)
+    return _Match(start, end, rank, kind, name, qualifier, body)
 
 
 def _text(node: Node, source: bytes) -> str:
@@ -189,7 +122,7 @@ def _declared(kind: str, node: Node, source: bytes) -> tuple[str, str]:
         pointer = node.type in ("parenthesized_declarator", "block_pointer_declarator")
         inner = node.child_by_field_name("declarator")
         if inner is None and (pointer or node.type.endswith(("reference_declarator", "attributed_declarator"))):
-            inner = next((child for child in node.named_children if "declarator" in child.type or "identifier" in child.type), None)
+            inner = next((child for child in node.named_children if _NAMING.search(child.type)), None)
         if inner is None:
             break
         callable_ = callable_ and not (node.type == "function_declarator" and inner.type == "parenthesized_declarator")
@@ -200,6 +133,7 @@ def _declared(kind: str, node: Node, source: bytes) -> tuple[str, str]:
     return kind, text
 
 
+_NAMING: Final = re.compile("declarator|identifier")
 _GENERIC_ARGUMENTS: Final = re.compile(r"<[^<>]*>")
 _QUALIFIED: Final = re.compile(r"[\w$~][\w$!?='~]*(?:(?:::|->|[.:\\])[\w$~][\w$!?='~]*)*")
 _SEPARATOR: Final = re.compile(r"::|->|[.:\\]")
@@ -209,7 +143,7 @@ def split_name(text: str, kind: str = "") -> tuple[str, str]:
     """The qualifier, joined by dots, and the last segment: `A::B<T>::c` is `A.B` and `c`."""
     bare = " ".join(text.split()).strip("\"'`")
     if kind == "key" or bare != text or not re.search(r"\w", text):
-        return "", bare
+        return "", bare.strip("() ") if kind != "key" else bare
     text = text.removeprefix(":")
     scope, operator, symbol = text.rpartition("operator")
     if operator and not symbol[:1].isidentifier() and (not scope or scope.endswith("::")):
@@ -228,7 +162,7 @@ def split_name(text: str, kind: str = "") -> tuple[str, str]:
 
 def _nested(found: list[_Match]) -> list[_Match]:
     """Definitions by their start, each with its container and depth; locals, duplicates and continuations left out."""
-    found.sort(key=lambda match: (match.start, -match.end, match.pattern))
+    found.sort(key=lambda match: (match.start, -match.end, match.rank))
     kept: list[_Match] = []
     open_: list[_Match] = []
     last_child: dict[int, _Match] = {}
@@ -245,7 +179,7 @@ def _nested(found: list[_Match]) -> list[_Match]:
             earlier.end = match.end
             open_ = [*parents, earlier]
             continue
-        _place(match, parents)
+        _place(match, parent)
         last_child[id(parent)] = match
         open_ = [*parents, match]
         kept.append(match)
@@ -279,9 +213,8 @@ def _same_range(one: _Match, other: _Match) -> bool:
     return one.start == other.start and one.end == other.end
 
 
-def _place(match: _Match, parents: list[_Match]) -> None:
-    """Fill in what depends on the definitions around."""
-    parent = parents[-1] if parents else None
+def _place(match: _Match, parent: _Match | None) -> None:
+    """Fill in what depends on the definition around."""
     if parent is not None and parent.kind in _METHOD_HOLDERS and match.kind == "function":
         match.kind = "method"
     holder = match.qualifier.rpartition(".")[2] or (parent.name if parent else "")
@@ -289,9 +222,11 @@ def _place(match: _Match, parents: list[_Match]) -> None:
         match.kind = "constructor"
     if match.kind in ("variable", "field", "property") and len(match.name) > 1 and match.name.isupper():
         match.kind = "constant"
-    around = (parent.container, parent.name) if parent else ()
-    match.container = ".".join(part for part in (*around, match.qualifier) if part)
-    match.depth = sum(above.kind != "namespace" for above in parents)
+    around = parent.path if parent else ""
+    match.container = f"{around}.{match.qualifier}" if around and match.qualifier else around or match.qualifier
+    match.path = f"{match.container}.{match.name}" if match.container else match.name
+    if parent is not None:
+        match.depth = parent.depth + (parent.kind != "namespace")
 
 
 def _described(matches: list[_Match], source: bytes, lines: LineTable, remarks: Remarks) -> tuple[Definition, ...]:

@@ -72,9 +72,10 @@ _NEXT_LINE: Final = re.compile(rb"(?:\r\n?|\n)[ \t]*")
 _BLANK_LINE: Final = re.compile(rb"(?:\r\n?|\n)[ \t]*[\r\n]")
 
 _BETWEEN: Final = re.compile(
-    rb"[ \t]*(?:\r\n?|\n)?(?:[ \t]*(?:@(?!interface|implementation|protocol|property|end\b)|#!?\[|\[|template\b)[^\r\n]*(?:\r\n?|\n))*[ \t]*"
-    rb"(?:(?:@|#\[|\[|(?:export|default|declare|template|extern|pub|public|private|abstract|async|const|local|let|var|val|type"
-    rb"|typedef|static|inline)\b)[^\r\n;{}]*)?"
+    rb"[ \t]*(?:\r\n?|\n)?"
+    rb"(?:[ \t]*(?:@(?!interface|implementation|protocol|property|end\b)|#!?\[|\[|template\b)[^\r\n]*(?:\r\n?|\n))*"
+    rb"[ \t]*(?:(?:@|#\[|\[|(?:export|default|declare|template|extern|pub|public|private|abstract|async|const|local"
+    rb"|let|var|val|type|typedef|static|inline)\b)[^\r\n;{}]*)?"
 )
 """What may stand between a comment and the node that it describes."""
 
@@ -109,20 +110,22 @@ def text_of(comment: bytes) -> str:
 _ANNOTATIONS: Final = re.compile(
     r"(?:(?:@(?!(?:interface|protocol|implementation|property|typep?|opaque|(?:macro)?callback)\b)[\w.:]+(?:\((?:[^()]|\([^()]*\))*\))?|#?\[[^\]\n]*\])\s*)+"
 )
+_LOOSE_ENDS: Final = " {(=[:\\,;"
 _UP_TO_A_BODY: Final = re.compile(r"[^\n\r{]*")
 _LINE: Final = re.compile(r"[^\n\r]*")
 _MODIFIERS: Final = re.compile(rb"[ \t]*([A-Za-z]\w*[ \t]+)+")
 
 
 def signature(source: bytes, start: int, end: int, body: int, *, is_value: bool = False) -> str:
-    """The text up to the body, on one line, without annotations; modifiers before the node count. A value's first line."""
+    """On one line and without annotations: the text up to the body, or a value's first line."""
     stop = min(body if start < body else end, start + 3 * _MAX_SIGNATURE)
     text = source[start:stop].decode("utf-8", "ignore")
     if text[:1] in ("@", "[", "#") and (found := _ANNOTATIONS.match(text)):
         text = text[found.end() :]
     if body <= start and (found := (_LINE if is_value else _UP_TO_A_BODY).match(text)):
         text = found[0]
-    return f"{_modifiers(source, start)}{' '.join(text.split())}"[:_MAX_SIGNATURE].rstrip(" {(=[:\\,;")
+    line = f"{_modifiers(source, start)}{' '.join(text.split())}"[:_MAX_SIGNATURE]
+    return line.rstrip(_LOOSE_ENDS).removesuffix(" do").rstrip(_LOOSE_ENDS)
 
 
 def _modifiers(source: bytes, start: int) -> str:

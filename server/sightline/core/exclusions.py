@@ -22,7 +22,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 _VERSION_CONTROL = frozenset((".git", ".hg", ".svn", ".jj", ".bzr"))
-_SECRET_FOLDERS = _words(".aws .ssh .gnupg .password-store")
+_SECRET_FOLDERS = _words(".aws .ssh .gnupg .password-store .env .envs .secrets")
 _SECRET_NAMES = _words(
     ".netrc _netrc .pgpass pgpass.conf .npmrc .pypirc .git-credentials .dockercfg .htpasswd .my.cnf .s3cfg .boto"
     " .vault-token .terraformrc credentials"

@@ -112,6 +112,11 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name)
 
 
+def initials(name: str) -> str:
+    """The first letters of a name's sub-words: `pjc` for `parseJsonConfig`."""
+    return "".join(part[0] for part in split(name))
+
+
 def _without_plural(word: str) -> str:
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"

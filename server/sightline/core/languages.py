@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -18,7 +19,7 @@ class Language:
     extensions: tuple[str, ...] = ()
     """Without the dot, in lower case."""
     file_names: tuple[str, ...] = ()
-    """In lower case; one that ends with `.` stands for any extension (`dockerfile.`)."""
+    """In lower case unless only capitals count; one that ends with `.` stands for any extension (`dockerfile.`)."""
     interpreters: tuple[str, ...] = ()
     """Commands of a `#!` line, without version."""
     grammar: str = ""
@@ -46,7 +47,7 @@ def detect(path: str, source: bytes = b"") -> Language:
 
 def _by_file_name(name: str) -> Language | None:
     table, lower = _tables()[0], name.lower()
-    return table.get(lower) or table.get(lower.partition(".")[0] + ".")
+    return table.get(name) or table.get(lower) or table.get(lower.partition(".")[0] + ".")
 
 
 def _by_extension(name: str) -> Language | None:
@@ -94,16 +95,28 @@ def _header(source: bytes) -> str:
     return "cpp" if _CPP_SIGNS.search(source) else ""
 
 
-_LOOKALIKES: Final = {
+def _m_file(source: bytes) -> str:
+    """A `.m` file may be Matlab."""
+    return "matlab" if re.search(rb"^\s*(?:%|function\b|classdef\b)", source, re.MULTILINE) else ""
+
+
+def _ts_file(source: bytes) -> str:
+    """A `.ts` file may be a translation of Qt's, which is XML."""
+    return "xml" if source.lstrip()[:5] == b"<?xml" else ""
+
+
+_LOOKALIKES: Final[dict[str, Callable[[bytes], str]]] = {
     "h": _header,
-    "m": lambda source: "matlab" if re.search(rb"^\s*(?:%|function\b|classdef\b)", source, re.MULTILINE) else "",
-    "ts": lambda source: "xml" if source.lstrip()[:5] == b"<?xml" else "",
+    "m": _m_file,
+    "ts": _ts_file,
 }
 """Extensions that several languages share: the id that the text shows, or "" for the table's."""
 
 
-def _language(id: str, names: str = "", files: str = "", commands: str = "", grammar: str = "", queries: str = "") -> Language:
-    """A row of the table: in `files`, what starts with a dot is an extension and the rest are file names."""
+def _language(
+    id: str, names: str = "", files: str = "", commands: str = "", grammar: str = "", queries: str = ""
+) -> Language:
+    """A row of the table; in `files`, what starts with a dot is an extension, with `=` a file name."""
     words = files.split()
     return Language(
         id=id,
@@ -116,14 +129,18 @@ def _language(id: str, names: str = "", files: str = "", commands: str = "", gra
     )
 
 
-PLAIN_TEXT: Final = _language("plaintext", "text txt plain", ".txt .text .log =readme =license =copying =authors =notice")
+PLAIN_TEXT: Final = _language(
+    "plaintext", "text txt plain", ".txt .text .log =readme =license =copying =authors =notice"
+)
 
 # fmt: off
 LANGUAGES: Final = (
     _language("python", "py python3", ".py .pyi .pyw =sconstruct =sconscript =wscript", "python pypy", "python"),
     _language("cython", "pyx", ".pyx .pxd .pxi", "", "python"),
-    _language("starlark", "bazel bzl", ".bzl .star =build.bazel =build =workspace =workspace.bazel =module.bazel =tiltfile", "", "python"),
-    _language("javascript", "js node ecmascript", ".js .mjs .cjs .es6 =jakefile", "node nodejs deno bun", "javascript", "ecmascript javascript"),
+    _language("starlark", "bazel bzl",
+              ".bzl .star =BUILD =build.bazel =WORKSPACE =workspace.bazel =module.bazel =tiltfile", "", "python"),
+    _language("javascript", "js node ecmascript", ".js .mjs .cjs .es6 =jakefile", "node nodejs deno bun",
+              "javascript", "ecmascript javascript"),
     _language("javascriptreact", "jsx", ".jsx", "", "javascript", "ecmascript javascript"),
     _language("typescript", "ts", ".ts .mts .cts", "ts-node tsx", "typescript", "ecmascript typescript"),
     _language("typescriptreact", "tsx", ".tsx", "", "tsx", "ecmascript typescript"),
@@ -132,13 +149,15 @@ LANGUAGES: Final = (
     _language("rust", "rs", ".rs", "rust-script", "rust"),
     _language("java", "", ".java .jav", "", "java"),
     _language("c", "", ".c .h", "tcc", "c"),
-    _language("cpp", "c++ cxx cc hpp", ".cpp .cc .cxx .c++ .hpp .hh .hxx .h++ .ipp .inl .tpp .ixx .cppm .cu .cuh .ino", "", "cpp", "c cpp"),
+    _language("cpp", "c++ cxx cc hpp",
+              ".cpp .cc .cxx .c++ .hpp .hh .hxx .h++ .ipp .inl .tpp .ixx .cppm .cu .cuh .ino", "", "cpp", "c cpp"),
     _language("objective-c", "objc objectivec", ".m", "", "objc", "c objc"),
     _language("objective-cpp", "objcpp objc++", ".mm", "", "objc", "c objc"),
     _language("csharp", "cs c#", ".cs .csx .cake", "", "c_sharp"),
-    _language("ruby", "rb", ".rb .rake .gemspec .ru .podspec .thor .jbuilder .rabl"
-              " =rakefile =gemfile =podfile =vagrantfile =guardfile =capfile =fastfile =brewfile =appraisals =dangerfile",
-              "ruby jruby rake", "ruby"),
+    _language("ruby", "rb",
+              ".rb .rake .gemspec .ru .podspec .thor .jbuilder .rabl =rakefile =gemfile =podfile "
+              "=vagrantfile =guardfile =capfile =fastfile =brewfile =appraisals =dangerfile", "ruby jruby rake",
+              "ruby"),
     _language("php", "", ".php .phtml .php3 .php4 .php5 .phps", "php", "php"),
     _language("kotlin", "kt kts", ".kt .kts", "kotlin", "kotlin"),
     _language("scala", "sc", ".scala .sc .sbt .mill", "scala", "scala"),
@@ -150,8 +169,9 @@ LANGUAGES: Final = (
     _language("elm", "", ".elm", "", "elm"),
     _language("ocaml", "ml", ".ml", "ocaml", "ocaml"),
     _language("ocaml.interface", "mli", ".mli"),
-    _language("shellscript", "sh bash shell zsh ksh", ".sh .bash .zsh .ksh .bats .ebuild =.bashrc =.bash_profile =.bash_aliases"
-              " =.profile =.zshrc =.zshenv =.zprofile =pkgbuild =apkbuild", "sh bash zsh dash ksh ash bats", "bash"),
+    _language("shellscript", "sh bash shell zsh ksh",
+              ".sh .bash .zsh .ksh .bats .ebuild =.bashrc =.bash_profile =.bash_aliases =.profile "
+              "=.zshrc =.zshenv =.zprofile =pkgbuild =apkbuild", "sh bash zsh dash ksh ash bats", "bash"),
     _language("zig", "", ".zig .zon", "", "zig"),
     _language("dart", "", ".dart", "dart", "dart"),
     _language("sql", "postgresql mysql sqlite plsql", ".sql .psql .ddl .pgsql", "", "sql"),
@@ -161,7 +181,8 @@ LANGUAGES: Final = (
     _language("r", "rlang", ".r =.rprofile", "rscript", "r"),
     _language("julia", "jl", ".jl", "julia", "julia"),
     _language("makefile", "make mk", ".mk .mak .make =makefile =gnumakefile =makefile.", "make", "make"),
-    _language("dockerfile", "docker", ".dockerfile =dockerfile =containerfile =dockerfile. =containerfile.", "", "dockerfile"),
+    _language("dockerfile", "docker", ".dockerfile =dockerfile =containerfile =dockerfile. =containerfile.", "",
+              "dockerfile"),
     _language("terraform", "hcl tf", ".tf .tfvars .hcl .nomad", "", "hcl"),
     _language("fortran", "f90", ".f90 .f95 .f03 .f08 .f .for .f77", "", "fortran"),
     _language("commonlisp", "lisp cl", ".lisp .lsp .cl .asd", "sbcl", "commonlisp"),
@@ -169,16 +190,21 @@ LANGUAGES: Final = (
     _language("hack", "", ".hack .hhi", "hhvm", "hack"),
     _language("markdown", "md mdx", ".md .markdown .mdown .mkd .mdx .mdc .rmd .qmd"),
     _language("restructuredtext", "rst", ".rst .rest"),
-    _language("asciidoc", "adoc", ".adoc .asciidoc .asc"),
+    _language("asciidoc", "adoc", ".adoc .asciidoc"),
     _language("org", "orgmode", ".org"),
     _language("latex", "tex", ".tex .sty .cls .ltx"),
-    _language("json", "", ".json .webmanifest .geojson .ipynb .har .avsc =.babelrc =.eslintrc =.prettierrc =composer.lock"),
+    _language("json", "",
+              ".json .webmanifest .geojson .ipynb .har .avsc =.babelrc =.eslintrc =.prettierrc "
+              "=composer.lock"),
     _language("jsonc", "json5", ".jsonc .json5 .code-workspace =tsconfig.json =jsconfig.json =.jshintrc"),
     _language("yaml", "yml", ".yaml .yml =.clang-format =.clang-tidy"),
     _language("toml", "", ".toml =pipfile =cargo.lock =poetry.lock"),
-    _language("ini", "cfg conf", ".ini .cfg .conf .desktop .service .socket .timer =.editorconfig =.gitconfig =.npmrc =.flake8"),
+    _language("ini", "cfg conf",
+              ".ini .cfg .conf .desktop .service .socket .timer =.editorconfig =.gitconfig =.npmrc =.flake8"),
     _language("properties", "", ".properties"),
-    _language("xml", "", ".xml .xsd .xsl .xslt .svg .plist .csproj .vbproj .fsproj .props .targets .resx .xaml .xib .storyboard .wsdl .pom"),
+    _language("xml", "",
+              ".xml .xsd .xsl .xslt .svg .plist .csproj .vbproj .fsproj .props .targets .resx .xaml .xib "
+              ".storyboard .wsdl .pom"),
     _language("vue", "", ".vue"),
     _language("svelte", "", ".svelte"),
     _language("astro", "", ".astro"),
@@ -245,7 +271,8 @@ LANGUAGES: Final = (
     _language("eex", "heex", ".eex .heex .leex"),
     _language("diff", "patch", ".diff .patch .rej"),
     _language("csv", "tsv", ".csv .tsv"),
-    _language("ignore", "gitignore", "=.gitignore =.dockerignore =.npmignore =.eslintignore =.prettierignore =.sightlineignore"),
+    _language("ignore", "gitignore",
+              "=.gitignore =.dockerignore =.npmignore =.eslintignore =.prettierignore =.sightlineignore"),
     PLAIN_TEXT,
 )
 # fmt: on

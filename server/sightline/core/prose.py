@@ -44,7 +44,7 @@ def outline(language: str, source: bytes, lines: LineTable) -> tuple[Definition,
 
 
 def spans(found: tuple[Definition, ...], source: bytes, lines: LineTable, whole: int) -> list[Span]:
-    """Sections of at most `whole` bytes stay whole, larger ones give their parts, and paragraphs where they have none."""
+    """Sections of at most `whole` bytes stay whole; larger ones give their parts, the smallest their paragraphs."""
     parts: list[Span] = []
     starts = sorted({0, len(source), *(each.start_byte for each in found)})
     ends = {each.start_byte: _next(starts, each.end_byte) for each in reversed(found)}
@@ -81,7 +81,7 @@ def _best(after: int, last: int, starts: list[int], ranks: list[int]) -> int:
 
 
 def _ranks(starts: list[int], source: bytes) -> list[int]:
-    """How badly each line would begin a chunk: less after a blank line, more with indentation, bad for closing brackets."""
+    """How badly each line would begin a chunk: well after a blank line, worse indented, last a closing bracket."""
     ranks = []
     after_blank = False
     for start, end in pairwise(starts):
@@ -189,7 +189,7 @@ def _latex(text: bytes) -> Iterator[Mark]:
         yield found.start(), _PARTS.index(found[1]), _text(found[2])
 
 
-_YAML_KEY: Final = re.compile(rb"^( *)([A-Za-z_$][\w$./-]*|\"[^\"\n]+\"|'[^'\n]+')[ \t]*:(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_YAML_KEY: Final = re.compile(rb"^( *)([A-Za-z_$][\w$./-]*|\"[^\"\n]+\"|'[^'\n]+')[ \t]*:(?=\s|\Z)", re.MULTILINE)
 _JSON_KEY: Final = re.compile(rb'^([ \t]*)"((?:[^"\\\n]|\\.)*)"[ \t]*:', re.MULTILINE)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -115,14 +116,12 @@ def pack_entries(entries: Entries) -> tuple[bytes, tuple[bytes, ...]]:
     counts = cell_counts.astype("<u2")
     chunks, frequencies = entries.chunk.astype("<u2"), np.minimum(entries.frequency, 255).astype(np.uint8)
     blocks = []
-    for first, last in zip(bounds, bounds[1:], strict=False):
+    for first, last in pairwise(bounds):
         text = b"\0".join(texts[first:last])
         start, end = int(entry_ends[first]), int(entry_ends[last])
         header = np.array([last - first, len(text)], "<u4").tobytes()
         cells = counts[first * FIELD_COUNT : last * FIELD_COUNT].tobytes()
-        blocks.append(
-            b"".join((header, cells, text, chunks[start:end].tobytes(), frequencies[start:end].tobytes()))
-        )
+        blocks.append(b"".join((header, cells, text, chunks[start:end].tobytes(), frequencies[start:end].tobytes())))
     return b"\0".join(texts[first] for first in bounds[:-1]), tuple(blocks)
 
 
@@ -148,7 +147,9 @@ def merge(parts: Sequence[tuple[Lengths, Sequence[Block], NDArray[np.bool_]]]) -
         base += int(live.sum())
     cell, chunk, frequency = np.concatenate(columns, axis=1) if columns else np.zeros((3, 0), np.int64)
     order = np.argsort(cell * (MAX_CHUNKS + 1) + chunk, kind="stable")
-    entries = _without_empty_terms([term.decode("utf-8") for term in terms], cell[order], chunk[order], frequency[order])
+    entries = _without_empty_terms(
+        [term.decode("utf-8") for term in terms], cell[order], chunk[order], frequency[order]
+    )
     lengths = np.concatenate([lengths[:, live] for lengths, _, live in parts], axis=1)
     return PackedWords(np.ascontiguousarray(lengths), *pack_entries(entries))
 
@@ -184,9 +185,7 @@ def expand(items: NDArray[np.int32], sizes: NDArray[np.int64]) -> tuple[NDArray[
     return entry, starts[items][entry] + within
 
 
-def sum_by_key(
-    key: NDArray[np.int64], value: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def sum_by_key(key: NDArray[np.int64], value: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Distinct keys in order, and the sum of each key's values."""
     if not len(key):
         return key, value

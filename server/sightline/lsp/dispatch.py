@@ -128,11 +128,6 @@ class Protocol(LanguageServerProtocol):
             task.cancel()
         return tasks
 
-    def forget_client(self) -> None:
-        """Nobody will answer our own requests any more."""
-        for future in list(self._request_futures.values()):
-            future.cancel()
-
     async def _begin(self, request: Request) -> None:
         failure = self._objection(request)
         if failure:

@@ -109,7 +109,6 @@ class Server(LanguageServer):
                 try:
                     await self._converse(reader, outbox, Framer(resync=resync))
                 finally:
-                    self.protocol.forget_client()
                     await _end(self.protocol.cancel_calls())
                     await self.stop_tasks()
         finally:

@@ -16,19 +16,19 @@ class Repo<T : Any>(private val db: Db) : Base(), Source {
     // Finds one.
     override suspend fun find(id: Id): T? {
         val local = 1
-        fun inner() = local
+        fun inner() { println(local) }
         return null
     }
 
     companion object {
         const val LIMIT = 5
-        fun create() = Repo<Any>(Db())
+        fun create(): Repo<Any> { return Repo(Db()) }
     }
 }
 
 interface Source { fun load() }
 object Registry { val all = listOf<Int>() }
-enum class Color { RED, GREEN; fun hex() = "" }
+enum class Color { RED, GREEN; fun hex(): String { return "" } }
 data class Point(val x: Int)
 sealed interface Result
-fun String.shout(): String = uppercase()
+fun String.shout(): String { return uppercase() }

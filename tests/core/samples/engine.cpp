@@ -32,5 +32,4 @@ constexpr int kAnswer = 42;
 }  // namespace game::core
 
 const std::string& Session::name() const { return name_; }
-Session::Session() = default;
 Session::~Session() {}

@@ -1,5 +1,6 @@
 (namespace_declaration name: (_) @name) @namespace
-(file_scoped_namespace_declaration name: (_) @name) @namespace
+; Its range is its name: one grammar nests the file in it, the other does not.
+(file_scoped_namespace_declaration name: (_) @name @namespace)
 (class_declaration name: (_) @name) @class
 (record_declaration name: (_) @name) @class
 (record_struct_declaration name: (_) @name) @struct

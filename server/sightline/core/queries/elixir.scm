@@ -8,8 +8,7 @@
   (#any-of? @_keyword "def" "defp" "defmacro" "defmacrop" "defguard" "defguardp" "defdelegate" "defn" "defnp")) @equation
 (call target: (identifier) @_keyword (arguments . (binary_operator left: (identifier) @name operator: "when"))
   (#any-of? @_keyword "def" "defp" "defmacro" "defmacrop" "defguard" "defguardp")) @equation
-(do_block (unary_operator operand: (call target: (identifier) @name)
-  (#not-match? @name "^((module|type|short)?doc|spec|impl|(macro)?callback|typep?|opaque|behaviour|deprecated|derive|enforce_keys|(module|describe)?tag|dialyzer|compile|since|external_resource|on_load|before_compile|after_compile)$")) @constant)
+(do_block (unary_operator operand: (call target: (identifier) @name) (#not-match? @name "^((module|type|short)?doc|spec|impl|(macro)?callback|typep?|opaque|behaviour|deprecated|derive|enforce_keys|(module|describe)?tag|dialyzer|compile|since|external_resource|on_load|before_compile|after_compile)$")) @constant)
 (unary_operator operand: (call target: (identifier) @_keyword
   (arguments . [(call target: (identifier) @name) (binary_operator left: (call target: (identifier) @name))]))
   (#any-of? @_keyword "callback" "macrocallback")) @function

@@ -1,4 +1,3 @@
-(module_definition (module_binding name: (_) @name)) @module
 (module_definition (module_binding . (module_name) @name)) @module
 (module_type_definition . (module_type_name) @name) @interface
 (value_definition (let_binding pattern: (value_name) @name (parameter))) @function
@@ -8,6 +7,6 @@
 (external . (_) @name) @function
 (type_definition (type_binding name: (_) @name)) @type
 (exception_definition (constructor_declaration . (constructor_name) @name)) @type
-(class_definition (class_binding name: (_) @name)) @class
-(method_definition name: (_) @name) @method
+(class_definition (class_binding (class_name) @name)) @class
+(method_definition (method_name) @name) @method
 (comment) @comment
