@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -41,7 +42,7 @@ def build(open_sightline: Opener) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     commands = _Commands(open_sightline)
-    app.callback()(commands.options)
+    app.callback(invoke_without_command=True)(commands.options)
     app.command()(commands.search)
     app.command()(commands.index)
     app.command()(commands.status)
@@ -180,9 +181,26 @@ class _Commands:
 
         _finish(run())
 
-    def serve(self) -> None:
-        """Run the language server on stdin and stdout."""
-        raise typer.Exit(FAILED)
+    def serve(
+        self,
+        tcp: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Listen on this loopback address.")] = None,
+        stdio: Annotated[bool, typer.Option("--stdio", hidden=True, help="The default; some clients insist.")] = False,
+    ) -> None:
+        """Run the language server, on stdin and stdout unless told otherwise."""
+        from sightline.lsp import server, transport
+
+        logging.basicConfig(stream=sys.stderr, level="WARNING", format="sightline: %(levelname)s %(message)s")
+        try:
+            if tcp is None:
+                code = transport.run_stdio(lambda: server.make(self._open))
+            else:
+                code = transport.run_tcp(lambda: server.make(self._open), tcp, lambda told: typer.echo(told, err=True))
+        except SightlineError as error:
+            typer.secho(f"sightline: {error} {error.hint}", err=True, fg="red")
+            raise typer.Exit(FAILED) from error
+        logging.shutdown()
+        # Threads and the interpreter's own end may take longer than an editor waits.
+        os._exit(code)
 
 
 def _finish(work: Coroutine[Any, Any, int]) -> None:

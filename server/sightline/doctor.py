@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sightline.adapters import embedded, embedding, files
-from sightline.core import languages
+from sightline.core import grammars, languages
 from sightline.errors import SightlineError
 from sightline.settings import Settings
 
@@ -62,9 +62,10 @@ def _model(settings: Settings) -> Check:
 
 
 def _grammars() -> Check:
-    missing = languages.missing_grammars()
+    wanted = {each.grammar for each in languages.LANGUAGES if each.grammar}
+    missing = sorted(each for each in wanted if grammars.load(each) is None)
     if not missing:
-        return Check("grammars", True, f"{len(languages.names())} languages")
+        return Check("grammars", True, f"{len(wanted)}, for {len(languages.LANGUAGES)} languages")
     hint = "These are indexed as plain text. Install sightline-ls again on a Python that it supports."
     return Check("grammars", False, f"cannot be loaded: {', '.join(missing)}", hint)
 

@@ -137,12 +137,17 @@ class Indexer:
         self._touched: dict[str, bool] = {}
         self._cancelled = False
         self._preferred: frozenset[str] = frozenset()
+        self._wants_job = False
         self._wake = asyncio.Event()
         self._going = asyncio.Event()
         self._going.set()
 
-    def touch(self, paths: Iterable[str] = (WHOLE,), *, force: bool = False) -> None:
-        """These paths (files or folders, relative) may differ from the index; with `force` they are read whatever."""
+    def touch(self, paths: Iterable[str] = (WHOLE,), *, force: bool = False, as_job: bool = False) -> None:
+        """These paths (files or folders, relative) may differ from the index.
+
+        With `force` they are read and analysed whatever; scans and what somebody asked for `as_job` get a job's row.
+        """
+        self._wants_job = self._wants_job or as_job
         for path in paths:
             if path.rpartition("/")[2] in IGNORE_FILES:
                 path = path.rpartition("/")[0]
@@ -240,7 +245,8 @@ class Indexer:
         summary.skipped += plan.skipped
         whole = WHOLE in touched
         kind = "force" if any(touched.values()) else "scan" if whole else "paths"
-        job = await writer.start_job(kind, len(plan.to_read), f"{os.getpid()}") if whole or kind == "force" else None
+        wanted, self._wants_job = self._wants_job, False
+        job = await writer.start_job(kind, len(plan.to_read), f"{os.getpid()}") if whole or wanted else None
         summary.job = job
         try:
             await self._execute(plan, writer, report, summary, job, detected_at)

@@ -148,7 +148,7 @@ class AnswerProject(Message):
 
 
 class Degraded(Message):
-    code: Literal["indexing", "vectorsPending", "embedderUnavailable", "deadline"]
+    code: Literal["indexing", "vectorsPending", "embedderUnavailable", "databaseUnavailable", "deadline"]
     message: str
 
 

@@ -103,12 +103,15 @@ def show_status(project: Project, root: Path, status: Mapping[str, Any]) -> None
 
 
 def show_projects(projects: Sequence[ProjectInfo]) -> None:
-    """A line a project."""
-    table = Table("id", "name", "chunks", "size", "last used", "folders", box=None)
+    """A project's id, name, size and last use, and its folders below."""
+    console = _console()
+    if not projects:
+        console.print("No projects yet.")
     for each in projects:
-        size = f"{each.size_bytes / 1e6:.0f} MB"
-        table.add_row(each.id, each.name, f"{each.chunks:,}", size, each.last_used_at[:19], "\n".join(each.roots))
-    _console().print(table if projects else "No projects yet.")
+        size = f"{each.chunks:,} chunks, {each.size_bytes / 1e6:.0f} MB, last used {each.last_used_at[:16]}"
+        console.print(Text.assemble((each.id, "bold"), f"  {each.name}  ", (size, "dim")))
+        for root in each.roots:
+            console.print(Text(f"    {root}"))
 
 
 def show_checks(checks: Sequence[Check]) -> None:

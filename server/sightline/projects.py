@@ -73,7 +73,7 @@ class Projects:
     async def resolve(self, folder: Path, project_id: str | None = None) -> Project:
         """The named project, else the folder's own, which is created where it is new."""
         if project_id is not None:
-            return await self._explicit(parse_id(project_id))
+            return await self.explicit(project_id)
         root = str(folder)
         key = f"folder:{self._host_id}:{root}"
         found = await self._ready(key)
@@ -95,11 +95,25 @@ class Projects:
             for row in rows
         ]
 
+    async def remove(self, project_id: str, confirm: str) -> None:
+        """Deletes a project and its database; `confirm` must be its name."""
+        project = await self.explicit(project_id)
+        if confirm != project.name:
+            raise ProjectError("the confirmation is not the project's name", hint="Repeat the name as it is listed.")
+        pool = await self._server.pool(REGISTRY)
+        with translated():
+            await pool.execute("update projects set state = 'removing', updated_at = now() where id = $1", project_id)
+        await self._server.drop_database(project.database)
+        with translated():
+            await pool.execute("delete from projects where id = $1", project_id)
+
     async def _chunk_count(self, database: str) -> int:
         async with self._server.connection(database) as connection:
             return int(await connection.fetchval("select count(*) from code_chunks"))
 
-    async def _explicit(self, project_id: str) -> Project:
+    async def explicit(self, project_id: str) -> Project:
+        """The project of this id, or ProjectNotFound; never another."""
+        project_id = parse_id(project_id)
         pool = await self._server.pool(REGISTRY)
         with translated():
             row = await pool.fetchrow(

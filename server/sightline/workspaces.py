@@ -60,15 +60,25 @@ class Workspaces:
         checkout = Checkout(await store.repository(self._host_id, str(root), root.name or str(root)), root)
         embedder_id = await store.embedder(self.embedder.identity)
         provider = self.settings.embedding
-        index = self.settings.index
+        rules = files.Rules(
+            self.settings.index.include, self.settings.index.exclude, self.settings.index.max_file_bytes
+        )
         indexer = Indexer(
             store,
             checkout,
             self._workers,
-            files.Rules(index.include, index.exclude, index.max_file_bytes),
+            rules,
             (provider.provider, provider.model, self.embedder.identity, embedder_id),
         )
-        return Workspace(project, store, checkout, indexer, self.embedder, embedder_id)
+        return Workspace(project, store, checkout, indexer, rules, self.embedder, embedder_id)
+
+    async def project_source(self, project_id: str) -> Source:
+        """All checkouts that this host has of a project, to search them; their index is left as it is."""
+        project = await self.projects.explicit(project_id)
+        store = Store(self.server, project.database, project.id)
+        embedder_id = await store.embedder(self.embedder.identity)
+        checkouts = await store.checkouts(self._host_id)
+        return Source(project.id, Snapshots(store), checkouts, embedder_id, lambda path: None)
 
 
 class Workspace:
@@ -80,6 +90,7 @@ class Workspace:
         store: Store,
         checkout: Checkout,
         indexer: Indexer,
+        rules: files.Rules,
         embedder: embedding.LocalEmbedder,
         embedder_id: int,
     ) -> None:
@@ -87,6 +98,7 @@ class Workspace:
         self.store = store
         self.checkout = checkout
         self.indexer = indexer
+        self.rules = rules
         self.source = Source(
             project.id, Snapshots(store), (checkout,), embedder_id, lambda path: indexer.touch((path,))
         )

@@ -164,8 +164,8 @@ def test_an_edit_of_one_method_keeps_the_chunks_of_the_others() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"kind": "method"}, {"symbol": "other"}, {"container": "Other"}, {"signature": "def other():"}, {"doc": "Other."},
-        {"enclosing": ("Other",)}, {"definitions": ()},
+        {"kind": "method"}, {"symbol": "other"}, {"container": "Other"}, {"signature": "def other():"},
+        {"doc": "Other."}, {"enclosing": ("Other",)}, {"definitions": ()},
     ],
 )  # fmt: skip
 def test_whatever_is_stored_of_a_chunk_is_in_its_hash(other: dict[str, object]) -> None:

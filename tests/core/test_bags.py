@@ -77,11 +77,11 @@ def words(text: bytes | str) -> list[str]:
 def naive(documents: list[Document]) -> Counts:
     """Cuts each chunk at every edge of a comment and looks at each piece."""
     total: Counts = Counter()
-    number = -1
+    number = 0
     for document in documents:
         comments = document.syntax.comments
         stem, directories = split_path(document.path)
-        for number, chunk in enumerate(document.syntax.chunks, number + 1):
+        for chunk in document.syntax.chunks:
             edges = {edge for span in comments for edge in span if chunk.start_byte < edge < chunk.end_byte}
             for start, end in pairwise([chunk.start_byte, *sorted(edges), chunk.end_byte]):
                 commented = any(first <= start < last for first, last in comments)
@@ -94,6 +94,7 @@ def naive(documents: list[Document]) -> Counts:
                 DIRECTORIES: directories,
             }
             total.update((number, field, word) for field, text in texts.items() for word in words(text))
+            number += 1
     return total
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_lengths_count_all_terms_of_a_field(rows: Rows) -> None:
 def test_a_merge_equals_packing_the_living_chunks_afresh(rows: Rows, live: list[bool], cuts: list[int]) -> None:
     bounds = [0, *cuts, 40]
     parts = []
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         own = [(chunk - start, *rest) for chunk, *rest in rows if start <= chunk < end]
         packed = pack(bag_of(own, end - start), TERMS_OF)
         parts.append((packed.lengths, blocks_of(packed), np.array(live[start:end], np.bool_)))

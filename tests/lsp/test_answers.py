@@ -32,6 +32,8 @@ pytestmark = pytest.mark.asyncio
         ("workspace/executeCommand", {"command": "demo.echo", "arguments": {}}),
         ("workspace/executeCommand", {"command": "demo.echo", "arguments": [{"text": ""}, {}]}),
         ("workspace/executeCommand", {"command": "demo.echo", "arguments": ["text"]}),
+        ("workspace/executeCommand", {"command": "demo.raw", "arguments": [0]}),
+        ("workspace/executeCommand", {"command": "demo.raw", "workDoneToken": []}),
         ("demo/echo", {}),
         ("demo/echo", []),
         ("demo/echo", ["text"]),
@@ -117,7 +119,8 @@ async def test_a_cancellation_of_nothing_is_no_matter(params: Any) -> None:
 async def test_a_client_that_answers_badly_fails_that_request_only(reply: dict[str, Any]) -> None:
     async with talking(make()) as client:
         client._reply = lambda m: client.send({"jsonrpc": "2.0", "id": m["id"], **reply})  # type: ignore[method-assign]
-        assert (await client.refused("demo/ask")).code < 0
+        error = await client.refused("demo/ask")
+        assert (error.code, error.data["code"]) == (-32803, "editorRefused")
         assert await client.request("demo/raw") == {}
 
 

@@ -230,6 +230,13 @@ async def test_a_folder_that_changes_its_name_is_not_lost() -> None:
         assert [folder.name for folder in server.workspace.folders.values()] == ["new"]
 
 
+@pytest.mark.parametrize("root", [{"rootUri": "file:///a/b"}, {"rootPath": "/a/b"}])
+async def test_a_client_without_folders_has_its_root(root: dict[str, str]) -> None:
+    server = make()
+    async with talking(server, **root):
+        assert [(folder.uri, folder.name) for folder in server.workspace.folders.values()] == [("file:///a/b", "b")]
+
+
 async def test_folders_win_over_the_root() -> None:
     server = make()
     folders = [{"uri": "file:///a", "name": "a"}, {"uri": "file:///b", "name": "b"}]

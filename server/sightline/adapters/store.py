@@ -193,5 +193,5 @@ class Store:
 
 
 def _file_row(row: asyncpg.Record) -> FileRow:
-    stat = Stat(size=row[3], mtime_ns=row[4], ctime_ns=row[5], inode=row[6] % (1 << 64))
+    stat = Stat(size=row[3], mtime_ns=row[4], ctime_ns=row[5], inode=row[6])
     return FileRow(row[0], row[1], row[2], stat, row[7], row[8])

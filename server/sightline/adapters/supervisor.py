@@ -66,18 +66,13 @@ def main() -> int:
     place = Place(Path(sys.argv[1]))
     if os.fork():
         os._exit(0)  # the starter reaps this process at once, and the supervisor becomes a child of init
-    with open_owned(place.lock("supervisor")) as lock:
-        if not _claim(lock):
-            _report({})
-            return 0
+    with contextlib.ExitStack() as held:
         try:
-            server, report = _server(place)
-        except DatabaseError as error:
+            lock = held.enter_context(open_owned(place.lock("supervisor")))
+            server, report = _server(place) if _claim(lock) else (None, {})
+        except (DatabaseError, OSError) as caught:
+            error = unavailable(caught, place) if isinstance(caught, OSError) else caught
             _report({"code": error.code, "message": str(error), "hint": error.hint})
-            return 1
-        except OSError as error:
-            reason = unavailable(error, place)
-            _report({"code": reason.code, "message": str(reason), "hint": reason.hint})
             return 1
         _report(report)
         if server is not None:
@@ -92,8 +87,9 @@ def _claim(lock: BinaryIO) -> bool:
         if time.monotonic() >= deadline:
             return False
         time.sleep(POLL_SECONDS)
-    lock.truncate(0)
-    lock.write(f"{os.getpid()}\n".encode())
+    with contextlib.suppress(OSError):  # the pid is there for people; a full disk has its own message
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n".encode())
     return True
 
 

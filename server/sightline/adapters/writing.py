@@ -308,10 +308,10 @@ def _events(
 
 
 def _stat_columns(stats: Sequence[Stat]) -> list[list[int]]:
-    """Size, mtime, ctime and inode; an inode is unsigned, Postgres's bigint is not."""
+    """Size, mtime, ctime and inode, each as a column."""
     return [
         [stat.size for stat in stats],
         [stat.mtime_ns for stat in stats],
         [stat.ctime_ns for stat in stats],
-        [(stat.inode + (1 << 63)) % (1 << 64) - (1 << 63) for stat in stats],
+        [stat.inode for stat in stats],
     ]

@@ -8,7 +8,7 @@ import functools
 import inspect
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from pydantic.alias_generators import to_camel
 from pygls.capabilities import ServerCapabilitiesBuilder
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams, JsonRpcMethodNotFound
 from pygls.protocol import LanguageServerProtocol
+from pygls.uris import from_fs_path
 
 from sightline.lsp import jsonrpc
 from sightline.lsp.documents import OpenDocuments
@@ -207,13 +208,13 @@ class Protocol(LanguageServerProtocol):
         if future is None or future.done():
             log.debug("the client answers what was not asked")
         elif response.error is not None:
-            future.set_exception(_client_error(response.error))
+            future.set_exception(_refused(response.error))
         else:
             whole = {"id": id_, "jsonrpc": "2.0", "result": response.result}
             try:
                 future.set_result(structure(self._converter, whole, kind).result if kind else response.result)
-            except JsonRpcInvalidParams as error:
-                future.set_exception(error)
+            except JsonRpcInvalidParams:
+                future.set_exception(_refused({"message": "its answer is malformed"}))
 
     async def _run(self, method: str, params: Any, *, wants_answer: bool) -> Any:
         known = types.METHOD_TO_TYPES.get(method)
@@ -240,8 +241,9 @@ class Protocol(LanguageServerProtocol):
         self.client_capabilities = params.capabilities
         encoding = ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities)
         sync = types.TextDocumentSyncKind.Incremental
+        root = params.root_uri or (from_fs_path(params.root_path) if params.root_path else None)
         try:
-            self._workspace = OpenDocuments(params.root_uri, sync, _folders(params), encoding)
+            self._workspace = OpenDocuments(root, sync, _folders(params.workspace_folders, root), encoding)
         except ValueError as error:
             raise JsonRpcInvalidParams("A root or folder is not a URI.") from error
         await self._call_user(types.INITIALIZE, params)
@@ -278,7 +280,7 @@ class Protocol(LanguageServerProtocol):
         arguments = params.arguments or [{}]
         if len(arguments) > 1:
             raise invalid_params([(("arguments",), "A command takes one object", "too_long")])
-        given = arguments[0] or {}
+        given = {} if arguments[0] in (None, []) else arguments[0]
         token = params.work_done_token
         if token is not None and isinstance(given, dict) and "work_done_token" in endpoint.params.model_fields:
             given = {"workDoneToken": token, **given}
@@ -323,15 +325,14 @@ class Protocol(LanguageServerProtocol):
         raise ValueError(f"{type(value).__name__} cannot be sent")
 
 
-def _folders(params: types.InitializeParams) -> list[types.WorkspaceFolder]:
+def _folders(folders: Sequence[types.WorkspaceFolder] | None, root: str | None) -> list[types.WorkspaceFolder]:
     """The folders; clients that know of none (Kate, some of Emacs) have a root."""
-    if params.workspace_folders or not params.root_uri:
-        return list(params.workspace_folders or [])
-    return [types.WorkspaceFolder(params.root_uri, params.root_uri.rstrip("/").rpartition("/")[2])]
+    if folders or not root:
+        return list(folders or [])
+    return [types.WorkspaceFolder(root, root.rstrip("/").rpartition("/")[2])]
 
 
-def _client_error(error: Any) -> JsonRpcException:
-    told = error if isinstance(error, dict) else {}
-    code = told.get("code")
-    message = f"The client refused: {shortened(str(told.get('message', '')))}"
-    return JsonRpcException(message, code if isinstance(code, int) else jsonrpc.INTERNAL_ERROR)
+def _refused(error: Any) -> JsonRpcException:
+    told = error.get("message") if isinstance(error, dict) else None
+    message = f"The editor refused: {shortened(str(told or 'it did not say why'))}"
+    return JsonRpcException(message, jsonrpc.REQUEST_FAILED, {"code": "editorRefused", "hint": ""})

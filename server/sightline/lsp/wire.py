@@ -3,7 +3,7 @@
 pygls keeps the documents, builds the capabilities and has a method for every message to the client. Reading, dispatch,
 answers, cancellation, commands and progress are ours, because pygls leaves requests unanswered, goes on with cancelled
 commands, forgets no future and shows the client tracebacks. We replace private parts of it: the version is pinned, and
-tests/lsp/test_wire.py has a test for each fault.
+tests/lsp has a test for each fault (`# Fault 7`).
 """
 
 from __future__ import annotations

@@ -49,7 +49,6 @@ end
 ---@return integer? id
 local function start(folder)
   local chosen = vim.tbl_extend('force', config.resolved(), { root_dir = folder })
-  chosen.workspace_folders = { { uri = vim.uri_from_fname(folder), name = vim.fs.basename(folder) } }
   if IS_0_11 then
     return vim.lsp.start(chosen, { attach = false })
   end

@@ -1,0 +1,150 @@
+"""One open folder: its workspace, the task that keeps its index current, and what the client is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal
+
+from sightline import messages
+from sightline.adapters import watching
+from sightline.errors import Cancelled, SightlineError
+from sightline.indexing import Progress, State
+from sightline.lsp.progress import Work
+from sightline.lsp.wire import Server
+from sightline.workspaces import Workspace, Workspaces
+
+TOLD_SECONDS: Final = 0.5
+"""How often at the most a client is told how far an index is."""
+
+
+class Folder:
+    """A folder of the client, from `open` until `close`."""
+
+    def __init__(self, uri: str, root: Path, server: Server, changed: Callable[[], None]) -> None:
+        self.uri = uri
+        self.root = root
+        self.workspace: Workspace | None = None
+        self.role: Literal["writer", "reader", "waiting"] = "waiting"
+        self.progress = Progress("starting")
+        self.problem: SightlineError | None = None
+        self.chunks = 0
+        self.files = 0
+        self.is_current = False
+        self._server = server
+        self._changed = changed
+        self._bar: asyncio.Task[None] | None = None
+        self._moved = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self, workspaces: Workspaces) -> None:
+        """Resolves the project and begins to watch and to index."""
+        self.workspace = await workspaces.open(self.root)
+        await self._recount()
+        indexer = self.workspace.indexer
+        self._tasks = [
+            self._server.spawn(indexer.keep(self._report, self._told), f"indexing {self.root.name}"),
+            self._server.spawn(self._watch(), f"watching {self.root.name}"),
+        ]
+
+    async def close(self) -> None:
+        """Stops everything that `open` began."""
+        tasks = [*self._tasks, *([self._bar] if self._bar else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def touch(self, path: Path) -> None:
+        """A file below the root may have changed."""
+        if self.workspace is not None and path.is_relative_to(self.root):
+            self.workspace.indexer.touch([path.relative_to(self.root).as_posix()])
+
+    def prefer(self, paths: list[Path]) -> None:
+        """Files that are open in the editor."""
+        if self.workspace is not None:
+            own = [path.relative_to(self.root).as_posix() for path in paths if path.is_relative_to(self.root)]
+            self.workspace.indexer.prefer(own)
+
+    @property
+    def percent(self) -> int:
+        """How much is indexed; 100 only when nothing is known to be missing."""
+        if self.is_current and not self.progress.files_total:
+            return 100
+        step = self.progress
+        return min(99, 100 * step.files_done // step.files_total) if step.files_total else 0
+
+    @property
+    def phase(self) -> str:
+        if self.problem is not None:
+            return "waiting"
+        if self.workspace is not None and self.workspace.indexer.paused:
+            return "paused"
+        return "idle" if self.percent == 100 else self.progress.phase
+
+    def status(self) -> messages.FolderStatus:
+        indexer = self.workspace.indexer if self.workspace else None
+        return messages.FolderStatus(
+            uri=self.uri,
+            project_id=self.workspace.project.id if self.workspace else "",
+            role=self.role,
+            phase=self.phase,
+            files=self.files,
+            files_done=self.progress.files_done,
+            files_total=self.progress.files_total,
+            chunks=self.chunks,
+            indexed_percent=self.percent,
+            queued=indexer.queued if indexer else 0,
+            paused=indexer.paused if indexer else False,
+        )
+
+    async def _watch(self) -> None:
+        async for paths in watching.changes(self.root):
+            if self.workspace is not None:
+                self.workspace.indexer.touch(paths)
+
+    def _report(self, step: Progress) -> None:
+        self.progress = step
+        self._moved.set()
+        if step.files_total and self._bar is None:
+            self._bar = self._server.spawn(self._show(), f"progress {self.root.name}")
+        self._changed()
+
+    def _told(self, state: State) -> None:
+        self.role, self.problem = state.role, state.problem
+        self.is_current = state.summary is not None or (self.is_current and state.role == "writer")
+        if state.role == "reader":
+            self.is_current = True
+        if state.summary is not None:
+            self.progress = Progress("idle")
+            self._moved.set()
+            self._server.spawn(self._recount(), "counting")
+        self._changed()
+
+    async def _recount(self) -> None:
+        if self.workspace is None:
+            return
+        with contextlib.suppress(SightlineError):
+            status = await self.workspace.status()
+            self.files, self.chunks = status["files"], status["chunks"]
+            self._changed()
+
+    async def _show(self) -> None:
+        """The client's own progress bar, while files are indexed; its cancel button ends the job."""
+        try:
+            async with self._server.work(f"Indexing {self.root.name}") as work:
+                while self.progress.files_total:
+                    self._draw(work)
+                    await self._moved.wait()
+                    self._moved.clear()
+                work.summary = f"{self.files:,} files indexed"
+        except Cancelled:
+            if self.workspace is not None:
+                self.workspace.indexer.cancel()
+        finally:
+            self._bar = None
+
+    def _draw(self, work: Work) -> None:
+        step = self.progress
+        work.report(f"{step.files_done}/{step.files_total} files", 100 * step.files_done / step.files_total)

@@ -1,0 +1,257 @@
+"""What the server answers to each of our requests; a command of the same name does the same."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sightline import __version__, messages
+from sightline.adapters import files
+from sightline.answers import to_answer, to_project
+from sightline.core.languages import detect
+from sightline.core.query import parse
+from sightline.errors import FolderError, ProjectNotFound, SightlineError
+from sightline.lsp.folders import Folder
+from sightline.lsp.session import Session
+from sightline.projects import Project
+from sightline.searching import Answer, Options, Place
+from sightline.workspaces import Workspace
+
+JOB_SECONDS: Final = 3.0
+"""How long `sightline/index` waits for the job that it began to have a row."""
+BIGGEST: Final = 10
+
+
+async def search(session: Session, params: messages.SearchParams) -> messages.Answer:
+    started = time.perf_counter()
+    engine, folders = await session.search(params)
+    query = parse(f"{_filters(session, params)}{params.query}")
+    answer = await engine.search(query, _options(params))
+    return await _told(session, params, folders, answer, started)
+
+
+async def similar(session: Session, params: messages.SimilarParams) -> messages.Answer:
+    """Code like the selection, which is taken from the open document if there is one."""
+    started = time.perf_counter()
+    engine, folders = await session.search(params)
+    path = session.path_of(params.text_document.uri)
+    text, place = await asyncio.to_thread(_selected, session, path, params.range)
+    answer = await engine.similar(text, place, parse(_filters(session, params)).filters, _options(params))
+    return await _told(session, params, folders, answer, started)
+
+
+async def status(session: Session, params: messages.StatusParams) -> messages.Status:
+    folders = [each for each in session.folders.values() if each.workspace is not None]
+    jobs = [job for each in folders for job in await _jobs(each)]
+    projects = {each.workspace.project.id: each.workspace.project for each in folders if each.workspace}
+    return messages.Status(
+        version=__version__,
+        database=str(session.problem) if session.problem else "external" if session.settings.database.url else "embedded",
+        model=session.settings.embedding.model or session.settings.embedding.provider,
+        projects=tuple(to_project(each) for each in projects.values()),
+        folders=tuple(each.status() for each in session.folders.values()),
+        jobs=tuple(jobs),
+        problems=tuple(map(str, session.problems)),
+    )
+
+
+async def index(session: Session, params: messages.IndexParams) -> messages.Job | messages.DryRun:
+    """Begins a job, or returns the one that runs; `dryRun` only looks."""
+    folder = await _one_folder(session, params)
+    if params.dry_run:
+        return await asyncio.to_thread(_dry_run, _opened(folder))
+    workspace = _opened(folder)
+    running = await workspace.store.running_job(workspace.checkout.repository_id)
+    if running is None:
+        before = {job.id for job in await _jobs(folder)}
+        workspace.indexer.touch(params.paths or ("",), force=params.force, as_job=True)
+        deadline = time.monotonic() + JOB_SECONDS
+        while time.monotonic() < deadline:
+            begun = [job for job in await _jobs(folder) if job.id not in before]
+            if begun:
+                return begun[0]
+            await asyncio.sleep(0.02)
+    latest = await _jobs(folder)
+    if not latest:
+        raise SightlineError("the job has not begun yet", hint="Ask sightline/jobs in a moment.")
+    return latest[0]
+
+
+async def jobs(session: Session, params: messages.JobsParams) -> messages.Jobs:
+    folders = await session.scoped(params.folder)
+    return messages.Jobs(jobs=tuple([job for each in folders for job in await _jobs(each)]))
+
+
+async def cancel_job(session: Session, params: messages.CancelJobParams) -> messages.Jobs:
+    """Ends a running job of this server after the batches under way."""
+    for folder in await session.scoped(None):
+        found = next((job for job in await _jobs(folder) if job.id == params.id), None)
+        if found is None or folder.workspace is None:
+            continue
+        if found.state == "running":
+            folder.workspace.indexer.cancel()
+        return await jobs(session, messages.JobsParams())
+    raise SightlineError("no open folder has a job of that id", hint="Ask sightline/jobs for the ids.")
+
+
+async def pause(session: Session, params: messages.NoParams) -> messages.Jobs:
+    for folder in await session.scoped(None):
+        if folder.workspace is not None:
+            folder.workspace.indexer.pause()
+    return await jobs(session, messages.JobsParams())
+
+
+async def resume(session: Session, params: messages.NoParams) -> messages.Jobs:
+    for folder in await session.scoped(None):
+        if folder.workspace is not None:
+            folder.workspace.indexer.resume()
+    return await jobs(session, messages.JobsParams())
+
+
+async def projects(session: Session, params: messages.NoParams) -> messages.ProjectList:
+    found = await (await session.workspaces()).projects.list()
+    return messages.ProjectList(
+        projects=tuple(
+            messages.ListedProject(
+                id=each.id,
+                name=each.name,
+                database_name=each.database,
+                roots=each.roots,
+                chunks=each.chunks,
+                size_bytes=each.size_bytes,
+                last_used_at=each.last_used_at,
+            )
+            for each in found
+        )
+    )
+
+
+async def remove_project(session: Session, params: messages.RemoveProjectParams) -> messages.ProjectList:
+    """Removes a project and its database, if its name confirms that this one is meant and no open folder needs it."""
+    workspaces = await session.workspaces()
+    if any(each.workspace and each.workspace.project.id == params.project_id for each in session.folders.values()):
+        raise SightlineError("the project is that of an open folder", hint="Close the folder first.")
+    await workspaces.projects.remove(params.project_id, params.confirm)
+    return await projects(session, messages.NoParams())
+
+
+async def explain_file(session: Session, params: messages.ExplainFileParams) -> messages.FileExplanation:
+    """Whether a file is indexed, or why not."""
+    folder = (await session.scoped(params.uri))[0]
+    workspace = _opened(folder)
+    path = session.path_of(params.uri).relative_to(folder.root).as_posix()
+    row = await workspace.store.file(workspace.checkout.repository_id, path)
+    reason = await asyncio.to_thread(files.explain, folder.root, path, workspace.rules)
+    if row is None:
+        return messages.FileExplanation(path=path, indexed=False, reason=reason or _absent(folder, path))
+    indexed = row["outcome"] == "indexed"
+    return messages.FileExplanation(
+        path=path,
+        indexed=indexed,
+        reason=None if indexed else row["outcome"],
+        language=row["language"],
+        chunks=row["chunks"],
+        last_change=row["changed_at"] or row["indexed_at"],
+    )
+
+
+def _absent(folder: Folder, path: str) -> str:
+    return "not indexed yet" if (folder.root / path).is_file() else "there is no such file"
+
+
+def _filters(session: Session, params: messages.LimitParams) -> str:
+    """The request's filters as the query box would have them, so that both are checked in one place."""
+    own = params.filters
+    words = [
+        *(f"lang:{_quoted(each)}" for each in own.languages),
+        *(f"kind:{_quoted(each)}" for each in own.kinds),
+        *(f"path:{_quoted(each)}" for each in own.include),
+        *(f"-path:{_quoted(each)}" for each in own.exclude),
+    ]
+    if params.folder is not None:
+        folder, path = session.folder_of(params.folder), session.path_of(params.folder)
+        if path != folder.root:
+            words.append(f"path:{_quoted('/' + path.relative_to(folder.root).as_posix())}")
+    return "".join(f"{word} " for word in words)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _options(params: messages.LimitParams) -> Options:
+    return Options(params.limit, params.max_per_file, params.mode, params.explain)
+
+
+async def _told(
+    session: Session, params: messages.LimitParams, folders: Sequence[Folder], answer: Answer, started: float
+) -> messages.Answer:
+    found: list[Project] = [each.workspace.project for each in folders if each.workspace is not None]
+    if params.project_id is not None:
+        found = [await (await session.workspaces()).projects.explicit(params.project_id)]
+    message = to_answer(answer, found, (time.perf_counter() - started) * 1000, session.encoding)
+    behind = [each for each in folders if each.percent < 100]
+    if not behind and message.complete:
+        return message
+    return message.model_copy(
+        update={
+            "complete": False,
+            "indexed_percent": min([message.indexed_percent, *(each.percent for each in behind)]),
+            "degraded": session.degraded() or message.degraded,
+        }
+    )
+
+
+def _selected(session: Session, path: Path, range_: messages.Range) -> tuple[str, Place]:
+    """The text of a range, in the client's own units, and where it is."""
+    folder = session.folder_of(path.as_uri())
+    relative = path.relative_to(folder.root).as_posix()
+    data = session.read(folder.root, relative)
+    if data is None:
+        raise FolderError("that file cannot be read", hint="Is it still there?")
+    text = session.text_in(data.decode("utf-8", "replace"), range_)
+    if not text.strip():
+        raise FolderError("the selection is empty", hint="Select the code whose like you look for.")
+    return text, Place(folder.root, relative, range_.start.line, max(range_.start.line, range_.end.line))
+
+
+async def _one_folder(session: Session, params: messages.ScopeParams) -> Folder:
+    folders = await session.scoped(params.folder)
+    if params.project_id is not None:
+        folders = [each for each in folders if each.workspace and each.workspace.project.id == params.project_id]
+        if not folders:
+            raise ProjectNotFound("no open folder belongs to that project", hint="Open one of its folders first.")
+    if len(folders) != 1:
+        raise FolderError(f"{len(folders)} folders are open", hint="Say which by `folder`.")
+    return folders[0]
+
+
+async def _jobs(folder: Folder) -> list[messages.Job]:
+    if folder.workspace is None:
+        return []
+    rows = await folder.workspace.store.jobs(folder.workspace.checkout.repository_id)
+    return [messages.Job(**dict(row)) for row in rows]
+
+
+def _opened(folder: Folder) -> Workspace:
+    """The workspace of a folder that `Session.scoped` gave."""
+    if folder.workspace is None:
+        raise SightlineError("the folder was closed meanwhile")
+    return folder.workspace
+
+
+def _dry_run(workspace: Workspace) -> messages.DryRun:
+    """What an index run from nothing would read."""
+    scan = files.scan(workspace.checkout.root, workspace.rules)
+    biggest = sorted(scan.found, key=lambda each: -each.stat.size)[:BIGGEST]
+    return messages.DryRun(
+        files=len(scan.found),
+        bytes=sum(each.stat.size for each in scan.found),
+        languages=dict(Counter(detect(each.path).id for each in scan.found).most_common()),
+        biggest=tuple((each.path, each.stat.size) for each in biggest),
+        skipped=dict(Counter(each.reason for each in scan.skipped)),
+    )

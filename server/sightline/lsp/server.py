@@ -1,0 +1,138 @@
+"""The language server: which message is answered by whom, on one screen."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+from lsprotocol import types
+from pydantic import BaseModel
+
+from sightline import __version__, messages
+from sightline.lsp import handlers, symbols
+from sightline.lsp.dispatch import Handler
+from sightline.lsp.session import Opener, Session
+from sightline.lsp.wire import Server
+
+REQUESTS: Final[dict[str, tuple[type[BaseModel], Handler]]] = {
+    "sightline/search": (messages.SearchParams, handlers.search),
+    "sightline/similar": (messages.SimilarParams, handlers.similar),
+    "sightline/status": (messages.StatusParams, handlers.status),
+    "sightline/index": (messages.IndexParams, handlers.index),
+    "sightline/jobs": (messages.JobsParams, handlers.jobs),
+    "sightline/cancelJob": (messages.CancelJobParams, handlers.cancel_job),
+    "sightline/pause": (messages.NoParams, handlers.pause),
+    "sightline/resume": (messages.NoParams, handlers.resume),
+    "sightline/projects": (messages.NoParams, handlers.projects),
+    "sightline/removeProject": (messages.RemoveProjectParams, handlers.remove_project),
+    "sightline/explainFile": (messages.ExplainFileParams, handlers.explain_file),
+}
+"""Each is a command as well, with a dot for the slash."""
+SHOW_SIMILAR: Final = "sightline.showSimilar"
+VERSION: Final = 1
+"""Of the protocol; raised when a client of the old one would break."""
+
+
+def make(open_sightline: Opener) -> Server:
+    """A server for one client."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(server: Server) -> AsyncIterator[Session]:
+        async with Session.lifespan(server, open_sightline) as session:
+            yield session
+
+    experimental = {"sightline": {"version": VERSION, "requests": list(REQUESTS)}}
+    server = Server("sightline", __version__, experimental=experimental, lifespan=lifespan)
+    for method, (params, handler) in REQUESTS.items():
+        server.add_request(method, params, handler)
+        server.add_command(method.replace("/", "."), params, handler)
+    server.add_command(SHOW_SIMILAR, messages.SimilarParams, show_similar)
+    server.add_feature(types.INITIALIZE, initialize)
+    server.add_feature(types.INITIALIZED, initialized)
+    server.add_feature(types.WORKSPACE_SYMBOL, symbols.workspace_symbol)
+    server.add_feature(types.TEXT_DOCUMENT_CODE_ACTION, code_actions, types.CodeActionOptions([CODE_ACTION_KIND]))
+    server.add_feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION, configuration_changed)
+    server.add_feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, folders_changed)
+    server.add_feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, files_changed)
+    server.add_feature(types.TEXT_DOCUMENT_DID_OPEN, documents_changed)
+    server.add_feature(types.TEXT_DOCUMENT_DID_CLOSE, documents_changed)
+    server.add_feature(types.TEXT_DOCUMENT_DID_SAVE, saved)
+    return server
+
+
+CODE_ACTION_KIND: Final = "refactor.sightline.similar"
+
+
+async def initialize(session: Session, params: types.InitializeParams) -> None:
+    session.client = params
+
+
+async def initialized(session: Session, params: Any) -> None:
+    await session.start(list(session.server.workspace.folders.values()))
+
+
+async def configuration_changed(session: Session, params: types.DidChangeConfigurationParams) -> None:
+    await session.configure(params.settings)
+
+
+async def folders_changed(session: Session, params: types.DidChangeWorkspaceFoldersParams) -> None:
+    await session.change_folders(params.event.added, params.event.removed)
+
+
+async def files_changed(session: Session, params: types.DidChangeWatchedFilesParams) -> None:
+    for change in params.changes:
+        _touch(session, change.uri)
+
+
+async def documents_changed(session: Session, params: Any) -> None:
+    session.documents_changed()
+
+
+async def saved(session: Session, params: types.DidSaveTextDocumentParams) -> None:
+    _touch(session, params.text_document.uri)
+
+
+def _touch(session: Session, uri: str) -> None:
+    if uri.startswith("file:"):
+        path: Path = session.path_of(uri)
+        for folder in session.folders.values():
+            folder.touch(path)
+
+
+async def code_actions(session: Session, params: types.CodeActionParams) -> list[types.CodeAction]:
+    """"Find similar code" for a selection; not for a bare cursor, where it would only be in the way."""
+    if params.range.start == params.range.end:
+        return []
+    arguments = {"textDocument": {"uri": params.text_document.uri}, "range": _plain(params.range)}
+    title = "Find similar code"
+    return [types.CodeAction(title, CODE_ACTION_KIND, command=types.Command(title, SHOW_SIMILAR, arguments=[arguments]))]
+
+
+async def show_similar(session: Session, params: messages.SimilarParams) -> messages.Answer:
+    """For editors that cannot show an answer: opens the best place and lists all in the log."""
+    answer = await handlers.similar(session, params)
+    for hit in answer.hits:
+        line = hit.selection_range.start.line + 1
+        session.server.window_log_message(types.LogMessageParams(types.MessageType.Info, f"{hit.path}:{line} {hit.symbol}"))
+    window = session.server.client_capabilities.window
+    if answer.hits and window and window.show_document:
+        best = answer.hits[0]
+        await session.server.window_show_document_async(
+            types.ShowDocumentParams(best.uri, take_focus=True, selection=_structured(best.selection_range))
+        )
+    return answer
+
+
+def _plain(range_: types.Range) -> dict[str, dict[str, int]]:
+    return {
+        "start": {"line": range_.start.line, "character": range_.start.character},
+        "end": {"line": range_.end.line, "character": range_.end.character},
+    }
+
+
+def _structured(range_: messages.Range) -> types.Range:
+    return types.Range(
+        types.Position(range_.start.line, range_.start.character), types.Position(range_.end.line, range_.end.character)
+    )

@@ -1,0 +1,271 @@
+"""What one client has: its folders and open documents, its settings, and the database once it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Final
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.uris import to_fs_path
+
+from sightline import messages
+from sightline.answers import Encoding
+from sightline.errors import DatabaseUnavailable, FolderError, SightlineError
+from sightline.lsp.documents import LineTable
+from sightline.lsp.folders import TOLD_SECONDS, Folder
+from sightline.lsp.wire import Server
+from sightline.searching import Search, Source
+from sightline.settings import Settings, parse
+from sightline.workspaces import Workspaces, current_bytes
+
+Opener = Callable[[Settings], AbstractAsyncContextManager[Workspaces]]
+READY_SECONDS: Final = 5.0
+"""How long a request that comes before the database is ready waits for it."""
+SECTION: Final = "sightline"
+LOG: Final = logging.getLogger(__name__)
+
+
+class Session:
+    """The handlers' context: one client, from its `initialized` until it leaves."""
+
+    def __init__(self, server: Server, open_sightline: Opener) -> None:
+        self.server = server
+        self.settings, self.problems = parse()
+        self.client: types.InitializeParams | None = None
+        self.folders: dict[str, Folder] = {}
+        self.problem: SightlineError | None = None
+        self._open = open_sightline
+        self._workspaces: Workspaces | None = None
+        self._ready = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def lifespan(cls, server: Server, open_sightline: Opener) -> AsyncIterator[Session]:
+        session = cls(server, open_sightline)
+        try:
+            yield session
+        finally:
+            await session._stop()
+
+    async def start(self, folders: Sequence[types.WorkspaceFolder]) -> None:
+        """Reads the client's settings and opens the database and the folders in the background."""
+        await self.configure(self.client.initialization_options if self.client else None)
+        self.server.spawn(self._tell_changes(), "status")
+        self._running = self.server.spawn(self._run(), "session")
+        await self.change_folders(folders, ())
+
+    async def configure(self, pushed: Any = None) -> None:
+        """Settings from the client: asked for where it can be asked, else what it pushed."""
+        values = await self._asked() if self._can_be_asked else pushed
+        values = values.get(SECTION, values) if isinstance(values, dict) else {}
+        settings, problems = parse(editor=values or {})
+        for problem in set(problems) - set(self.problems):
+            self.server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, f"Sightline: {problem}"))
+        restart = self._running is not None and settings != self.settings
+        self.settings, self.problems = settings, problems
+        logging.getLogger().setLevel(settings.log.level.upper())
+        if restart:
+            await self._stop()
+            self._running = self.server.spawn(self._run(), "session")
+
+    async def change_folders(
+        self, added: Sequence[types.WorkspaceFolder], removed: Sequence[types.WorkspaceFolder]
+    ) -> None:
+        """Folders that the client opened and closed."""
+        for each in removed:
+            folder = self.folders.pop(each.uri, None)
+            if folder is not None:
+                await folder.close()
+        for each in added:
+            path = to_fs_path(each.uri)
+            if path is not None and each.uri not in self.folders:
+                folder = self.folders[each.uri] = Folder(each.uri, Path(path).resolve(), self.server, self._changed.set)
+                if self._workspaces is not None:
+                    self.server.spawn(self._open_folder(folder, self._workspaces), f"opening {each.name}")
+
+    async def workspaces(self) -> Workspaces:
+        """The application; waits a little where it is still starting."""
+        try:
+            await asyncio.wait_for(self._ready.wait(), READY_SECONDS)
+        except TimeoutError:
+            raise self.problem or DatabaseUnavailable(
+                "the database is still starting", hint="Ask again in a moment."
+            ) from None
+        if self._workspaces is None:
+            raise self.problem or DatabaseUnavailable("the database is not there", hint="Run: sightline doctor")
+        return self._workspaces
+
+    async def search(self, scope: messages.ScopeParams) -> tuple[Search, list[Folder]]:
+        """The search over a scope, and the open folders in it."""
+        workspaces = await self.workspaces()
+        if scope.project_id is not None:
+            source = await workspaces.project_source(scope.project_id)
+            return Search([source], workspaces.embedder, self.read), []
+        folders = await self.scoped(scope.folder)
+        return Search(self._sources(folders), workspaces.embedder, self.read), folders
+
+    async def scoped(self, uri: str | None) -> list[Folder]:
+        """The folders that a request is about, each with its workspace."""
+        chosen = [self.folder_of(uri)] if uri is not None else list(self.folders.values())
+        await self.workspaces()
+        deadline = asyncio.get_running_loop().time() + READY_SECONDS
+        for folder in chosen:
+            while folder.workspace is None:
+                if folder.problem is not None:
+                    raise folder.problem
+                if asyncio.get_running_loop().time() > deadline:
+                    raise DatabaseUnavailable("the folder is still being opened", hint="Ask again in a moment.")
+                await asyncio.sleep(0.02)
+        return chosen
+
+    def folder_of(self, uri: str) -> Folder:
+        """The open folder that a URI is, or lies below; the nearest where they nest."""
+        path = self.path_of(uri)
+        around = [each for each in self.folders.values() if path.is_relative_to(each.root)]
+        if not around:
+            raise FolderError("that is in no open folder", hint="Open the folder first, or name a project id.")
+        return max(around, key=lambda each: len(each.root.parts))
+
+    def path_of(self, uri: str) -> Path:
+        """The path of a file URI."""
+        try:
+            path = to_fs_path(uri)
+        except ValueError:
+            path = None
+        if not path or not uri.startswith("file:") or "\0" in path:
+            raise FolderError("that is no file URI", hint="Write file:///path.")
+        return Path(path).resolve()
+
+    def read(self, root: Path, path: str) -> bytes | None:
+        """A file's text as the user sees it: the open document's, else the disk's."""
+        text = self._open_texts().get(root / path)
+        return text.encode("utf-8", "surrogatepass") if text is not None else current_bytes(root, path)
+
+    def text_in(self, text: str, range_: messages.Range) -> str:
+        """The part of a text that a range in the client's units covers."""
+        table = LineTable(text, self.encoding)
+        start = table.offset_at(range_.start.line, range_.start.character)
+        return text[start : table.offset_at(range_.end.line, range_.end.character)]
+
+    def documents_changed(self) -> None:
+        """Files that are open are indexed first."""
+        paths = list(self._open_texts())
+        for folder in self.folders.values():
+            folder.prefer(paths)
+
+    @property
+    def encoding(self) -> Encoding:
+        return types.PositionEncodingKind(self.server.workspace.position_encoding).value
+
+    @property
+    def is_vscode(self) -> bool:
+        info = self.client.client_info if self.client else None
+        return info is not None and info.name.startswith(("Visual Studio Code", "VSCodium", "code-server"))
+
+    def degraded(self) -> tuple[messages.Degraded, ...]:
+        """Why an answer may lack something."""
+        problems = [each.problem for each in self.folders.values()] + [self.problem]
+        told = [messages.Degraded(code="databaseUnavailable", message=str(each)) for each in problems if each]
+        behind = [each for each in self.folders.values() if each.problem is None and each.percent < 100]
+        told += [messages.Degraded(code="indexing", message=f"{each.percent} % indexed") for each in behind]
+        return tuple(told)
+
+    async def _run(self) -> None:
+        """Opens the application, tries again while it cannot be, and holds it until the session ends."""
+        patience = 0.5
+        while True:
+            try:
+                async with self._open(self.settings) as workspaces:
+                    self._workspaces, self.problem = workspaces, None
+                    self._ready.set()
+                    for folder in list(self.folders.values()):
+                        self.server.spawn(self._open_folder(folder, workspaces), f"opening {folder.root.name}")
+                    await asyncio.Event().wait()
+            except SightlineError as error:
+                if self.problem is None or str(self.problem) != str(error):
+                    LOG.error("%s. %s", error, error.hint)
+                self.problem = error
+                self._ready.set()
+                self._changed.set()
+            finally:
+                self._workspaces = None
+            await asyncio.sleep(patience)
+            patience = min(2 * patience, 15.0)
+
+    async def _open_folder(self, folder: Folder, workspaces: Workspaces) -> None:
+        patience = 0.5
+        while folder.workspace is None and self._workspaces is workspaces and self.folders.get(folder.uri) is folder:
+            try:
+                await folder.open(workspaces)
+                folder.problem = None
+                folder.prefer(list(self._open_texts()))
+            except SightlineError as error:
+                folder.problem = error
+                self._changed.set()
+                await asyncio.sleep(patience)
+                patience = min(2 * patience, 15.0)
+
+    async def _stop(self) -> None:
+        """Closes folders, then the application."""
+        for folder in self.folders.values():
+            await folder.close()
+            folder.workspace = None
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        self._ready.clear()
+
+    async def _tell_changes(self) -> None:
+        """`sightline/statusChanged`, as often as it helps a person."""
+        told: messages.StatusChanged | None = None
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            now = self.summary()
+            if now != told:
+                self.server.notify("sightline/statusChanged", now.model_dump(mode="json", by_alias=True))
+                told = now
+            await asyncio.sleep(TOLD_SECONDS)
+
+    def summary(self) -> messages.StatusChanged:
+        folders = list(self.folders.values())
+        busy = next((each for each in folders if each.phase != "idle"), None)
+        return messages.StatusChanged(
+            phase="waiting" if self.problem else busy.phase if busy else "idle",
+            percent=min((each.percent for each in folders), default=100),
+            files=sum(each.files for each in folders),
+            chunks=sum(each.chunks for each in folders),
+            degraded=self.degraded(),
+        )
+
+    def _sources(self, folders: Sequence[Folder]) -> list[Source]:
+        return [each.workspace.source for each in folders if each.workspace is not None]
+
+    def _open_texts(self) -> dict[Path, str]:
+        documents = self.server.workspace.text_documents.values()
+        return {Path(document.path): document.source for document in documents if document.path}
+
+    @property
+    def _can_be_asked(self) -> bool:
+        workspace = self.server.client_capabilities.workspace
+        return bool(workspace and workspace.configuration)
+
+    async def _asked(self) -> Any:
+        item = types.ConfigurationItem(section=SECTION)
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                found: Coroutine[Any, Any, Any] = self.server.workspace_configuration_async(
+                    types.ConfigurationParams([item])
+                )
+                return (await found)[0]
+        except (TimeoutError, JsonRpcException, IndexError) as error:
+            LOG.warning("the client gives no settings: %s", error or "no answer")
+            return {}
