@@ -21,7 +21,8 @@ MINIMUM_SERVER, MINIMUM_VECTOR = 150_000, (0, 7)
 POOL_SIZE: Final = 4
 CONNECT_SECONDS: Final = 10.0
 _UNAVAILABLE = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError,
-                asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.TooManyConnectionsError)  # fmt: skip
+                asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
+                asyncpg.TooManyConnectionsError, asyncpg.InternalClientError)  # fmt: skip
 
 
 class Server:

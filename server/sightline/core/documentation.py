@@ -31,7 +31,7 @@ class Remarks:
     def inside(self, body: int) -> str:
         """The doc string that the body starts with."""
         end = self._docstrings.get(body)
-        return text_of(self._source[body : min(end, body + _DOC_BYTES)]) if end else ""
+        return _unquoted(self._source[body : min(end, body + _DOC_BYTES)]) if end else ""
 
     def after(self, end: int) -> str:
         """The doc string on the next line, as Python has it below a value."""
@@ -96,6 +96,12 @@ _MARKS: Final = re.compile(
     r"|(?:\*+/|-+\}|\*+\)|\"{3}|'{3}|-->|--\]=*\]|[\"'](?=\s*\Z))[ \t]*$",
     re.MULTILINE,
 )
+
+
+def _unquoted(literal: bytes) -> str:
+    """A doc string on one line and without its quotes."""
+    text = literal.decode("utf-8", "ignore").lstrip("rRbBuUfF").strip("\"'")
+    return " ".join(text.split())[:_MAX_DOC]
 
 
 _TAGS: Final = re.compile(r"</?[a-z]+(?: [^<>]*)?/?>")

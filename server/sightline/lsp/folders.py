@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from sightline import messages
-from sightline.adapters import watching
 from sightline.errors import Cancelled, SightlineError
-from sightline.indexing import Progress, State
 from sightline.lsp.progress import Work
 from sightline.lsp.wire import Server
-from sightline.workspaces import Workspace, Workspaces
+
+if TYPE_CHECKING:  # heavy, and nothing that `initialize` needs
+    from sightline.indexing import Progress, State
+    from sightline.workspaces import Workspace, Workspaces
 
 TOLD_SECONDS: Final = 0.5
 """How often at the most a client is told how far an index is."""
@@ -28,7 +29,7 @@ class Folder:
         self.root = root
         self.workspace: Workspace | None = None
         self.role: Literal["writer", "reader", "waiting"] = "waiting"
-        self.progress = Progress("starting")
+        self.progress: Progress | None = None
         self.problem: SightlineError | None = None
         self.chunks = 0
         self.files = 0
@@ -70,10 +71,10 @@ class Folder:
     @property
     def percent(self) -> int:
         """How much is indexed; 100 only when nothing is known to be missing."""
-        if self.is_current and not self.progress.files_total:
-            return 100
         step = self.progress
-        return min(99, 100 * step.files_done // step.files_total) if step.files_total else 0
+        if step is None or not step.files_total:
+            return 100 if self.is_current else 0
+        return min(99, 100 * step.files_done // step.files_total)
 
     @property
     def phase(self) -> str:
@@ -81,18 +82,21 @@ class Folder:
             return "waiting"
         if self.workspace is not None and self.workspace.indexer.paused:
             return "paused"
-        return "idle" if self.percent == 100 else self.progress.phase
+        if self.percent == 100:
+            return "idle"
+        return self.progress.phase if self.progress else "starting"
 
     def status(self) -> messages.FolderStatus:
         indexer = self.workspace.indexer if self.workspace else None
+        step = self.progress
         return messages.FolderStatus(
             uri=self.uri,
             project_id=self.workspace.project.id if self.workspace else "",
             role=self.role,
             phase=self.phase,
             files=self.files,
-            files_done=self.progress.files_done,
-            files_total=self.progress.files_total,
+            files_done=step.files_done if step else 0,
+            files_total=step.files_total if step else 0,
             chunks=self.chunks,
             indexed_percent=self.percent,
             queued=indexer.queued if indexer else 0,
@@ -100,6 +104,8 @@ class Folder:
         )
 
     async def _watch(self) -> None:
+        from sightline.adapters import watching
+
         async for paths in watching.changes(self.root):
             if self.workspace is not None:
                 self.workspace.indexer.touch(paths)
@@ -117,7 +123,7 @@ class Folder:
         if state.role == "reader":
             self.is_current = True
         if state.summary is not None:
-            self.progress = Progress("idle")
+            self.progress = None
             self._moved.set()
             self._server.spawn(self._recount(), "counting")
         self._changed()
@@ -134,8 +140,8 @@ class Folder:
         """The client's own progress bar, while files are indexed; its cancel button ends the job."""
         try:
             async with self._server.work(f"Indexing {self.root.name}") as work:
-                while self.progress.files_total:
-                    self._draw(work)
+                while self.progress is not None and self.progress.files_total:
+                    _draw(work, self.progress)
                     await self._moved.wait()
                     self._moved.clear()
                 work.summary = f"{self.files:,} files indexed"
@@ -145,6 +151,6 @@ class Folder:
         finally:
             self._bar = None
 
-    def _draw(self, work: Work) -> None:
-        step = self.progress
-        work.report(f"{step.files_done}/{step.files_total} files", 100 * step.files_done / step.files_total)
+
+def _draw(work: Work, step: Progress) -> None:
+    work.report(f"{step.files_done}/{step.files_total} files", 100 * step.files_done / step.files_total)

@@ -7,19 +7,19 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sightline import __version__, messages
-from sightline.adapters import files
-from sightline.answers import to_answer, to_project
 from sightline.core.languages import detect
 from sightline.core.query import parse
 from sightline.errors import FolderError, ProjectNotFound, SightlineError
 from sightline.lsp.folders import Folder
 from sightline.lsp.session import Session
-from sightline.projects import Project
-from sightline.searching import Answer, Options, Place
-from sightline.workspaces import Workspace
+
+if TYPE_CHECKING:  # heavy: see `session.HEAVY`
+    from sightline.projects import Project
+    from sightline.searching import Answer, Options, Place
+    from sightline.workspaces import Workspace
 
 JOB_SECONDS: Final = 3.0
 """How long `sightline/index` waits for the job that it began to have a row."""
@@ -45,6 +45,8 @@ async def similar(session: Session, params: messages.SimilarParams) -> messages.
 
 
 async def status(session: Session, params: messages.StatusParams) -> messages.Status:
+    from sightline.answers import to_project
+
     folders = [each for each in session.folders.values() if each.workspace is not None]
     jobs = [job for each in folders for job in await _jobs(each)]
     projects = {each.workspace.project.id: each.workspace.project for each in folders if each.workspace}
@@ -141,6 +143,8 @@ async def remove_project(session: Session, params: messages.RemoveProjectParams)
 
 async def explain_file(session: Session, params: messages.ExplainFileParams) -> messages.FileExplanation:
     """Whether a file is indexed, or why not."""
+    from sightline.adapters import files
+
     folder = (await session.scoped(params.uri))[0]
     workspace = _opened(folder)
     path = session.path_of(params.uri).relative_to(folder.root).as_posix()
@@ -184,12 +188,16 @@ def _quoted(text: str) -> str:
 
 
 def _options(params: messages.LimitParams) -> Options:
+    from sightline.searching import Options
+
     return Options(params.limit, params.max_per_file, params.mode, params.explain)
 
 
 async def _told(
     session: Session, params: messages.LimitParams, folders: Sequence[Folder], answer: Answer, started: float
 ) -> messages.Answer:
+    from sightline.answers import to_answer
+
     found: list[Project] = [each.workspace.project for each in folders if each.workspace is not None]
     if params.project_id is not None:
         found = [await (await session.workspaces()).projects.explicit(params.project_id)]
@@ -208,6 +216,8 @@ async def _told(
 
 def _selected(session: Session, path: Path, range_: messages.Range) -> tuple[str, Place]:
     """The text of a range, in the client's own units, and where it is."""
+    from sightline.searching import Place
+
     folder = session.folder_of(path.as_uri())
     relative = path.relative_to(folder.root).as_posix()
     data = session.read(folder.root, relative)
@@ -246,6 +256,8 @@ def _opened(folder: Folder) -> Workspace:
 
 def _dry_run(workspace: Workspace) -> messages.DryRun:
     """What an index run from nothing would read."""
+    from sightline.adapters import files
+
     scan = files.scan(workspace.checkout.root, workspace.rules)
     biggest = sorted(scan.found, key=lambda each: -each.stat.size)[:BIGGEST]
     return messages.DryRun(

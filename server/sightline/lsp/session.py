@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.uris import to_fs_path
 
 from sightline import messages
-from sightline.answers import Encoding
 from sightline.errors import DatabaseUnavailable, FolderError, SightlineError
 from sightline.lsp.documents import LineTable
 from sightline.lsp.folders import TOLD_SECONDS, Folder
 from sightline.lsp.wire import Server
-from sightline.searching import Search, Source
 from sightline.settings import Settings, parse
-from sightline.workspaces import Workspaces, current_bytes
 
-Opener = Callable[[Settings], AbstractAsyncContextManager[Workspaces]]
+if TYPE_CHECKING:  # heavy, and nothing that `initialize` needs: `prepare` imports it beside the first messages
+    from sightline.answers import Encoding
+    from sightline.searching import Search, Source
+    from sightline.workspaces import Workspaces
+
+Opener = Callable[[Settings], AbstractAsyncContextManager["Workspaces"]]
+HEAVY: Final = ("sightline.workspaces", "sightline.answers", "sightline.adapters.watching")
 READY_SECONDS: Final = 5.0
 """How long a request that comes before the database is ready waits for it."""
 SECTION: Final = "sightline"
@@ -45,11 +49,13 @@ class Session:
         self._ready = asyncio.Event()
         self._changed = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
+        self._prepared: asyncio.Task[None] | None = None
 
     @classmethod
     @contextlib.asynccontextmanager
     async def lifespan(cls, server: Server, open_sightline: Opener) -> AsyncIterator[Session]:
         session = cls(server, open_sightline)
+        session._prepared = server.spawn(asyncio.to_thread(_import_heavy), "imports")
         try:
             yield session
         finally:
@@ -106,6 +112,8 @@ class Session:
     async def search(self, scope: messages.ScopeParams) -> tuple[Search, list[Folder]]:
         """The search over a scope, and the open folders in it."""
         workspaces = await self.workspaces()
+        from sightline.searching import Search
+
         if scope.project_id is not None:
             source = await workspaces.project_source(scope.project_id)
             return Search([source], workspaces.embedder, self.read), []
@@ -146,6 +154,8 @@ class Session:
 
     def read(self, root: Path, path: str) -> bytes | None:
         """A file's text as the user sees it: the open document's, else the disk's."""
+        from sightline.workspaces import current_bytes
+
         text = self._open_texts().get(root / path)
         return text.encode("utf-8", "surrogatepass") if text is not None else current_bytes(root, path)
 
@@ -181,6 +191,8 @@ class Session:
     async def _run(self) -> None:
         """Opens the application, tries again while it cannot be, and holds it until the session ends."""
         patience = 0.5
+        if self._prepared is not None:
+            await asyncio.wait([self._prepared])
         while True:
             try:
                 async with self._open(self.settings) as workspaces:
@@ -269,3 +281,8 @@ class Session:
         except (TimeoutError, JsonRpcException, IndexError) as error:
             LOG.warning("the client gives no settings: %s", error or "no answer")
             return {}
+
+
+def _import_heavy() -> None:
+    for name in HEAVY:
+        importlib.import_module(name)

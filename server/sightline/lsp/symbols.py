@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
 
 from sightline import messages
 from sightline.core.query import parse
-from sightline.core.symbols import Symbol
 from sightline.errors import QueryError
 from sightline.lsp.session import Session
-from sightline.searching import Hit, Options, Search
+
+if TYPE_CHECKING:  # heavy: see `session.HEAVY`
+    from sightline.core.symbols import Symbol
+    from sightline.searching import Hit, Search
 
 LIMIT: Final = 100
 ENOUGH: Final = 10
@@ -51,6 +53,8 @@ async def workspace_symbol(
 
 
 async def _searched(engine: Search, text: str) -> list[Hit]:
+    from sightline.searching import Options
+
     try:
         return list((await engine.search(parse(text), Options(limit=20))).hits)
     except QueryError:

@@ -98,7 +98,7 @@ function M.lsp()
     },
     commands = {
       -- The code action "Find similar code" ends here and not in the server, which has no quickfix list.
-      ['sightline.similar'] = function(action)
+      ['sightline.showSimilar'] = function(action)
         require('sightline').similar({ params = action.arguments[1] })
       end,
     },

@@ -163,8 +163,8 @@ function M.caveat(answer)
   for _, reason in ipairs(type(answer.degraded) == 'table' and answer.degraded or {}) do
     table.insert(reasons, reason.message)
   end
-  if not answer.complete then
-    table.insert(reasons, 1, ('%d%% indexed'):format(answer.indexedPercent))
+  if #reasons == 0 and not answer.complete then
+    reasons = { ('%d%% indexed'):format(answer.indexedPercent) }
   end
   return table.concat(reasons, '; ')
 end

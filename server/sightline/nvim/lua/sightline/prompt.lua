@@ -146,7 +146,10 @@ function Prompt:accept(how)
   local entry = self:selected()
   if entry then
     self:close()
-    require('sightline.jump').to(entry, how)
+    -- Later, because the end of insert mode would move the cursor left.
+    vim.schedule(function()
+      require('sightline.jump').to(entry, how)
+    end)
   end
 end
 
