@@ -63,9 +63,9 @@ def test_the_query_box_filters(data_dir: Path, stocked: Files, query: str, paths
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("search", "x", "/no/such/folder"), "/no/such/folder does not exist"),
+        (("search", "x", "/no/such/folder"), "'/no/such/folder' does not exist"),
         (("search", "lnag:py x", "."), "lang"),
-        (("index", __file__), "is not a folder"),
+        (("index", __file__), "is a file, not a folder"),
         (("search", "x", ".", "--project", "Not An Id"), "project id"),
         (("search", "x", ".", "--project", "unknown-project"), "no project has the id"),
         (("search", "x", ".", "--mode", "psychic"), "search.mode"),

@@ -17,6 +17,7 @@ from sightline.adapters import files
 from sightline.adapters.analysing import FileTask, Result, Task, Workers
 from sightline.adapters.embedding import Identity
 from sightline.adapters.files import Found, Rules, Skipped
+from sightline.adapters.ignoring import parts
 from sightline.adapters.store import Checkout, Store
 from sightline.adapters.writing import INDEXED, Counts, FileRow, Writer
 from sightline.core.analysis import VERSION
@@ -146,7 +147,11 @@ class Indexer:
         """These paths (files or folders, relative) may differ from the index.
 
         With `force` they are read and analysed whatever; scans and what somebody asked for `as_job` get a job's row.
+        Raises FolderError for a path that leaves the checkout.
         """
+        paths = tuple(paths)
+        for path in filter(None, paths):
+            parts(path)
         self._wants_job = self._wants_job or as_job
         for path in paths:
             if path.rpartition("/")[2] in IGNORE_FILES:
@@ -155,8 +160,9 @@ class Indexer:
         self._wake.set()
 
     def cancel(self) -> None:
-        """Ends the running job after the batches under way."""
+        """Ends the running job after the batches under way, also a paused one."""
         self._cancelled = True
+        self._going.set()
 
     def prefer(self, paths: Iterable[str]) -> None:
         """These files are wanted first: they are open in an editor."""

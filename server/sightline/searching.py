@@ -37,7 +37,7 @@ SPARE: Final = 10
 """Ranked entries beyond the limit, for those that turn out to be gone from their files."""
 
 WEIGHTS_WITHOUT_WORDS: Final = replace(WEIGHTS, words=0.0, file_words=0.0)
-LIKENESS: Final = Weights(2.0, 1.0, file_words=0, coherence=0, file_name=0, definition_name=0, defined_here=0, depth=0)
+LIKENESS: Final = replace(WEIGHTS, file_cosine=0, file_words=0, coherence=0, file_name=0, definition_name=0, defined_here=0, depth=0)
 """For code like other code: what a file is called or where it lies says nothing."""
 SOURCE_STEP: Final = 1 << 48
 

@@ -55,7 +55,7 @@ class IndexSettings(BaseModel):
         default=(), description="Globs of files to index although a rule leaves them out; never secrets."
     )
     exclude: Globs = Field(default=(), description="Globs of files to leave out besides those that .gitignore names.")
-    max_file_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 28, description="Larger files are not indexed.")
+    max_file_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 25, description="Larger files are not indexed.")
     workers: int = Field(
         default=0, ge=0, le=64, description="Worker processes while indexing; 0: as many as cores, at most 4."
     )

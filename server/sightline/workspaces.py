@@ -54,7 +54,7 @@ class Workspaces:
 
     async def open(self, folder: Path, project_id: str | None = None) -> Workspace:
         """The workspace of an absolute folder."""
-        root = await asyncio.to_thread(_checked, folder)
+        root = await asyncio.to_thread(files.resolved, folder)
         project = await self.projects.resolve(root, project_id)
         store = Store(self.server, project.database, project.id)
         checkout = Checkout(await store.repository(self._host_id, str(root), root.name or str(root)), root)
@@ -160,24 +160,6 @@ def host_id(data_dir: Path) -> str:
     if made is None:
         raise FolderError("the data folder cannot hold a file", hint="Point SIGHTLINE_DATA_DIR to another folder.")
     return made
-
-
-def _checked(folder: Path) -> Path:
-    """The folder without links, or an error that says what is wrong with it."""
-    if not folder.is_absolute():
-        raise FolderError(f"{folder} is a relative path", hint="Give an absolute one.")
-    try:
-        root = folder.resolve(strict=True)
-        if not root.is_dir():
-            raise FolderError(f"{folder} is not a folder", hint="Give the folder that holds it.")
-        os.listdir(root)
-    except FileNotFoundError as error:
-        raise FolderError(f"{folder} does not exist", hint="Check the path.") from error
-    except PermissionError as error:
-        raise FolderError(f"{folder} may not be read", hint=f"Run: chmod u+rx {folder}") from error
-    except OSError as error:
-        raise FolderError(f"{folder} cannot be opened: {error.strerror}", hint="Check the path.") from error
-    return root
 
 
 def current_bytes(root: Path, path: str) -> bytes | None:

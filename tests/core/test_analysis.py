@@ -69,6 +69,7 @@ def edits(draw: st.DrawFn) -> Edit:
 
 
 CLASS = "class Alpha:\n" + "".join(method(f"method_{number}", 12) for number in range(6)) + method("last", 1)
+TOP = "\n\ndef top():\n    return 3\n"
 FUNCTION = "def work(one):\n" + body("    ", 200)
 
 
@@ -96,8 +97,8 @@ def edited(path: str, before: bytes, after: bytes) -> tuple[FileChange, list[Chu
 
 @settings(deadline=None)
 @given(edits())
-@example(("a.py", f"{CLASS}def top():\n    return 3\n".encode(), f"{CLASS}def top():\n".replace("Al", "De").encode()))
-@example(("a.py", f"{CLASS}x = 1\n".encode(), f"{CLASS}x = 1\n".replace("method_3", "other_3").encode()))
+@example(("a.py", f"{CLASS}{TOP}".encode(), f"{CLASS}{TOP}".replace("Alpha", "Delta").encode()))
+@example(("a.py", f"{CLASS}{TOP}".encode(), f"{CLASS}    # more\n{TOP}".encode()))
 @example(("a.py", FUNCTION.encode(), FUNCTION.replace("(one)", "(one, two)").encode()))
 def test_an_edit_leaves_the_rows_that_a_fresh_analysis_gives(edit: Edit) -> None:
     _, rows = edited(*edit)

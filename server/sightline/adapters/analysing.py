@@ -23,7 +23,7 @@ from sightline.adapters import embedding, files
 from sightline.core import bits
 from sightline.core.analysis import FileChange, TermsOfWords, analyse, pack_words
 from sightline.core.diffing import StoredChunk
-from sightline.core.segments import PackedWords
+from sightline.core.segments import MAX_CHUNKS, PackedWords
 from sightline.errors import AnalysisError
 
 IDLE_SECONDS: Final = 30.0
@@ -84,6 +84,8 @@ def run(task: Task) -> Result:
     read, skipped, sources = _read(task)
     stored = {each.path: each.stored for each in task.files}
     changes, added = analyse(sources, stored)
+    if added.bag.chunk_count > MAX_CHUNKS:
+        raise AnalysisError("a batch has more chunks than a segment holds")
     by_path = {change.path: change for change in changes}
     started = _milliseconds()
     vectors = _embedder(task.provider, task.model).embed_chunks(added.documents, added.bag).astype(np.float16)
@@ -111,7 +113,7 @@ class Workers:
         self._idle: asyncio.TimerHandle | None = None
 
     async def run(self, task: Task) -> Result:
-        """The result of a batch; AnalysisError where a worker died on it, as all batches under way then do."""
+        """The result of a batch; AnalysisError where it is too much, or a worker died (then all under way do)."""
         loop = asyncio.get_running_loop()
         executor = self._executor()
         self._running += 1

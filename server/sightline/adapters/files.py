@@ -93,7 +93,7 @@ def scan(root: Path, rules: Rules, *, within: Sequence[str] = (), cancelled: Cal
     Raises FolderError for a root that cannot be listed and for a path outside of it, Cancelled when told so.
     """
     starts = [[] if path in ("", ".") else parts(path) for path in within or (".",)]
-    walk = _Walk(_resolved(root), rules, cancelled or (lambda: False))
+    walk = _Walk(resolved(root), rules, cancelled or (lambda: False))
     for start in starts:
         walk.run(start)
     return walk.result()
@@ -125,7 +125,7 @@ def read(root: Path, path: str, rules: Rules) -> Content | Skipped:
 
 def explain(root: Path, path: str, rules: Rules) -> str | None:
     """Why a file or folder is not indexed, as a sentence, or None if nothing keeps it out."""
-    base = _resolved(root)
+    base = resolved(root)
     verdict = Ignore(base, rules).check(path)
     if verdict.reason:
         return _skipped(path, verdict).sentence
@@ -135,7 +135,8 @@ def explain(root: Path, path: str, rules: Rules) -> str | None:
     return outcome.sentence
 
 
-def _resolved(root: Path) -> Path:
+def resolved(root: Path) -> Path:
+    """The folder without links; FolderError where it is none, or may not be read."""
     if not root.is_absolute():
         raise _relative(root)
     try:

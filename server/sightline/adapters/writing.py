@@ -21,7 +21,6 @@ from sightline.adapters.merging import insert_word_segment, merge_segments
 from sightline.adapters.postgres import translated
 from sightline.core.analysis import ChunkRow
 from sightline.core.diffing import Position
-from sightline.core.segments import MAX_CHUNKS
 
 INDEXED: Final = "indexed"
 CHANNEL: Final = "index_changed"
@@ -259,8 +258,7 @@ class Writer:
 
     async def _add_segments(self, chunk_ids: list[int], file_ids: list[int], result: Result) -> None:
         """One segment of words and one of vectors for the batch."""
-        if len(chunk_ids) > MAX_CHUNKS or result.words is None:
-            raise AssertionError("a batch is cut to the size of a segment")  # pragma: no cover
+        assert result.words is not None, "a result with new chunks has their words"
         shared = (
             self.repository_id, len(chunk_ids), np.array(chunk_ids, "<i8").tobytes(),
             np.array(file_ids, "<i4").tobytes(), result.kinds.astype("<u4").tobytes(),
@@ -284,6 +282,9 @@ class Writer:
 
     async def _forget_old(self) -> None:
         """Retention, once a job."""
+        await self._connection.execute(
+            "delete from embedding_metadata where created_at < now() - make_interval(days => $1)", EVENT_DAYS
+        )
         await self._connection.execute(
             "delete from change_events where repository_id = $1 and applied_at < now() - make_interval(days => $2)",
             self.repository_id, EVENT_DAYS,

@@ -79,12 +79,13 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """BM25F of all rows and files (0 where no term matches), the share of each row's stem that matches, idf by term."""
+    """BM25F of all rows and files (0 where no term matches), the share of each row's stem that matches, and idf."""
 
     chunks: Floats
     files: Floats
     stem_cover: Floats
     idf: dict[str, float]
+    """Of the terms that stand in code or comments."""
     matches: Mapping[str, NDArray[np.int64]]
     """The live rows in which each term stands."""
 
@@ -100,8 +101,8 @@ def score(collection: Collection, postings: Mapping[str, Sequence[tuple[int, Pos
         seen = np.zeros(rows, np.bool_)
         for number, (field_rows, _) in enumerate(fields):
             seen[field_rows] = True
-            if number == COMMENTS:
-                idf[term] = _idf(collection.count, int(np.count_nonzero(seen)))
+            if number == COMMENTS and (holding := int(np.count_nonzero(seen))):
+                idf[term] = _idf(collection.count, holding)
         matches[term] = touched = np.flatnonzero(seen)
         weight = _idf(collection.count, len(touched)) * (K1 + 1)
         chunk_scores[touched] += weight * _saturated(_chunk_frequencies(collection, fields, rows)[touched])

@@ -38,6 +38,9 @@ _MAX_DEPTH: Final = 200
 
 _OWNERS: Final = TYPE_KINDS | CALLABLE_KINDS | {"heading"}
 
+_MAX_TOKENS: Final = 4_000
+"""Brackets or keywords in a row, as only broken or generated text has them."""
+
 _LONG_DEFINITION: Final = 3
 """Definitions of more lines count as a chunk's surroundings."""
 
@@ -60,41 +63,54 @@ def _read(language: Language, source: bytes, lines: LineTable) -> tuple[Outline,
     """The outline, the spans that had better stay whole, and the kind of what defines nothing."""
     grammar = grammars.load(language.grammar) if language.grammar else None
     tree = grammars.parse(grammar, source) if grammar else None
-    if tree is None:
+    atoms = _atoms(tree.root_node) if tree else None
+    if tree is None or atoms is None:
         marks = prose.outline(language.id, source, lines)
         outline = Outline(marks, tuple(mark.name for mark in marks), comments=(), glue={})
         return outline, prose.spans(marks, source, lines, _WHOLE), "text"
     outline = definitions.outline(language, tree.root_node, source, lines)
-    return outline, _spans(tree.root_node, outline.glue, source), "code"
+    return outline, _glued(atoms, outline.glue, source), "code"
 
 
-def _spans(root: Node, glue: dict[int, int], source: bytes) -> list[Span]:
-    """The nodes that stay whole, in order, each with the comments and decorators above it."""
-    if len(source) <= _WHOLE:
-        return [(0, len(source))]
-    spans: list[Span] = []
-    held: Span | None = None
-    path = [iter(root.children)]
-    last_end = 0
+def _atoms(root: Node) -> list[Span] | None:
+    """The nodes that stay whole, in order; None for a tree whose shape would make queries take quadratic time."""
+    atoms: list[Span] = []
+    path = [iter([root])]
     while path:
         for node in path[-1]:
             start, end = node.byte_range
-            if end <= start:
-                continue
-            if glue.get(start) == end and _opens_a_line(source, last_end, start):
-                held = (held[0] if held else start, end)
-            elif end - start > _WHOLE and len(path) < _MAX_DEPTH and (children := node.children):
+            if end - start > _WHOLE and len(path) <= _MAX_DEPTH and (children := node.children):
+                if len(children) > _MAX_TOKENS and _has_only_tokens(children):
+                    return None
                 path.append(iter(children))
                 break
-            else:
-                if held and end - held[0] > _GLUED:
-                    spans.append(held)
-                    held = None
-                spans.append((held[0] if held else start, end))
-                held = None
-            last_end = end
+            if end > start:
+                atoms.append((start, end))
         else:
             path.pop()
+    return atoms
+
+
+def _has_only_tokens(siblings: list[Node]) -> bool:
+    """Whether there are `_MAX_TOKENS` in a row without a name: for each, the query looks through all that follow it."""
+    named = [-1, *(place for place, node in enumerate(siblings) if node.is_named), len(siblings)]
+    return max(map(sub, named[1:], named)) > _MAX_TOKENS
+
+
+def _glued(atoms: list[Span], glue: dict[int, int], source: bytes) -> list[Span]:
+    """Comments and decorators together with what follows them, unless that makes it too large."""
+    spans: list[Span] = []
+    held: Span | None = None
+    last_end = 0
+    for start, end in atoms:
+        if glue.get(start) == end and _opens_a_line(source, last_end, start):
+            held = (held[0] if held else start, end)
+        elif held is None:
+            spans.append((start, end))
+        else:
+            spans.extend([(held[0], end)] if end - held[0] <= _GLUED else [held, (start, end)])
+            held = None
+        last_end = end
     return [*spans, held] if held else spans
 
 
@@ -121,7 +137,7 @@ def _tiles(spans: list[Span], found: tuple[Definition, ...], source: bytes, line
 
 def _aligned(spans: list[Span], lines: LineTable) -> list[Span]:
     """The spans from the start of their first line on; those that share a line become one."""
-    table = np.array(spans, dtype=np.int64).reshape(-1, 2)
+    table = np.array(spans or [(0, lines.size)], dtype=np.int64)
     starts = lines.starts[lines.line_of(table[:, 0])]
     ends = np.maximum.accumulate(table[:, 1])
     firsts = np.flatnonzero(np.concatenate(([True], starts[1:] >= ends[:-1])))

@@ -57,7 +57,8 @@ class Remarks:
 
     def _follows(self, index: int) -> bool:
         """Whether this comment continues the one before it."""
-        gap = self._source[self._comments[index - 1][1] : self._comments[index][0]]
+        end, start = self._comments[index - 1][1], self._comments[index][0]
+        gap = self._source[end : min(start, end + _MAX_GAP)]
         joined = not gap or (gap.isspace() and not _BLANK_LINE.search(gap))
         return joined and self._opens_its_line(self._comments[index - 1][0])
 
@@ -114,7 +115,8 @@ def text_of(comment: bytes) -> str:
 
 
 _ANNOTATIONS: Final = re.compile(
-    r"(?:(?:@(?!(?:interface|protocol|implementation|property|typep?|opaque|(?:macro)?callback)\b)[\w.:]+(?:\((?:[^()]|\([^()]*\))*\))?|#?\[[^\]\n]*\])\s*)+"
+    r"(?:(?:@(?!(?:interface|protocol|implementation|property|typep?|opaque|(?:macro)?callback)\b)[\w.:]+"
+    r"(?:\((?:[^()]|\([^()]*\))*\))?|#?\[[^\]\n]*\])\s*)+"
 )
 _LOOSE_ENDS: Final = " {(=[:\\,;"
 _UP_TO_A_BODY: Final = re.compile(r"[^\n\r{]*")

@@ -11,6 +11,7 @@ MOST_ALTERNATIVES: Final = 256
 
 _AND_BELOW: Final = "{,/**}"
 _WILD: Final = re.compile(r"[*?\[{]")
+_SPECIAL: Final = re.compile(r"[*?\[{}]")
 _INNERMOST: Final = re.compile(r"\{([^{}]*)\}")
 # No clean text holds a lone surrogate, so these can stand for braces that group nothing.
 _OPEN, _CLOSE = "\ud800", "\udbff"
@@ -42,6 +43,11 @@ def path_glob(value: str) -> str:
         return trimmed
     anywhere = not value.startswith(("/", "./")) and not ("/" in trimmed and _WILD.search(trimmed))
     return ("**/" if anywhere else "") + trimmed + ("/**" if value.endswith("/") else _AND_BELOW)
+
+
+def below(path: str) -> str:
+    """The glob of a path and of all below it, whatever its characters; braces, which cannot be escaped, are any one."""
+    return _SPECIAL.sub(lambda found: "?" if found[0] in "{}" else f"[{found[0]}]", path) + _AND_BELOW
 
 
 def file_glob(value: str) -> str:

@@ -81,6 +81,8 @@ class Filters:
     """A path must match one of these globs."""
     files: tuple[str, ...] = ()
     """And one of these, if there are any."""
+    within: tuple[str, ...] = ()
+    """And one of these: what the query box says of paths does not widen it."""
     exclude: tuple[str, ...] = ()
     exact: tuple[str, ...] = ()
     """Text that a chunk must contain, case-sensitive."""

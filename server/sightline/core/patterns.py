@@ -23,8 +23,8 @@ Captures = dict[str, list[Node]]
 
 _DECISIVE: Final = frozenset((*KINDS, "equation", "comment", "docstring", "glue"))
 
-_MATCH_LIMIT: Final = 10_000
-"""Patterns in progress at once; real code needs some dozens."""
+_MATCH_LIMIT: Final = 1_000
+"""Patterns in progress at once. Real code needs some dozens; without a limit deep nesting takes quadratic time."""
 
 
 @dataclass(frozen=True, slots=True)

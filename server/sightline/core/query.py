@@ -118,7 +118,7 @@ def of_text(text: str, filters: Filters = NO_FILTERS) -> Query:
 
 def path_regexes(filters: Filters) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Regular expressions that a path must all match, and those of which it may match none."""
-    wanted = [globs for globs in (filters.include, filters.files) if globs]
+    wanted = [globs for globs in (filters.include, filters.files, filters.within) if globs]
     return tuple(map(_either, wanted)), ((_either(filters.exclude),) if filters.exclude else ())
 
 
@@ -209,11 +209,15 @@ def _identifiers(text: str) -> tuple[Identifier, ...]:
 
 
 def _looks_like_code(name: re.Match[str]) -> bool:
-    """Whether no prose is written so: joined or mixed letters, or a capital in the middle of a sentence."""
+    """Whether no prose is written so: joined or mixed letters, a capital in mid-sentence; `HTTP` and `X11` are prose."""
     word = name[0]
     if len(word) == 1 or word.lower() in STOP_WORDS:
         return False
-    if "_" in word or any(char.isupper() or char.isdigit() for char in word[1:]) or _QUALIFIER.search(word):
+    if "_" in word or _QUALIFIER.search(word):
+        return True
+    if word.isupper():
+        return False
+    if any(char.isupper() or char.isdigit() for char in word[1:]):
         return True
     before = name.string[max(0, name.start() - 8) : name.start()].rstrip()
     return word[0].isupper() and before != "" and before[-1] not in ".?!:"

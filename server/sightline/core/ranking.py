@@ -25,10 +25,11 @@ class Weights:
 
     cosine: float = 2.0
     words: float = 1.0
+    file_cosine: float = 1.0
     file_words: float = 2.0
     coherence: float = 1.0
     file_name: float = 2.0
-    definition_name: float = 1.0
+    definition_name: float = 0.5
     defined_here: float = 1.0
     noise: float = -3.0
     depth: float = -0.5
@@ -36,7 +37,8 @@ class Weights:
 
 WEIGHTS: Final = Weights()
 SIGNALS: Final = (
-    "cosine", "words", "fileWords", "coherence", "fileName", "definitionName", "definedHere", "noise", "depth",
+    "cosine", "words", "fileCosine", "fileWords", "coherence", "fileName", "definitionName", "definedHere", "noise",
+    "depth",
 )  # fmt: skip
 """The signals' names in an answer, in the order of `Weights`."""
 
@@ -44,6 +46,8 @@ DEEPEST: Final = 8
 """Directories beyond these cost no more."""
 MOST_MORE: Final = 5
 """Further hits under a file's first entry."""
+BEST_OF_FILE: Final = 3
+"""As many of its cosines speak for a file: more would favour long ones."""
 
 PREFIX_SHARE: Final = 0.7
 """What a word counts that begins with a word of the query, or the reverse, if the shorter is long enough."""
@@ -97,7 +101,7 @@ def rank(
     max_per_file: int = 1,
     weights: Weights = WEIGHTS,
 ) -> list[Ranked]:
-    """The best entries; `idf` is that of the query's terms without compounds.
+    """The best entries; `idf` is that of the query's terms, but for those that stand nowhere.
 
     A file's first `max_per_file` chunks are entries of their own, its others stand in the `more` of the first.
     """
@@ -169,8 +173,10 @@ class _Name:
 class _Asked:
     """The query as the signals see it."""
 
-    idf: Mapping[str, float]
+    telling: Mapping[str, float]
+    """By term, its idf as a share of the rarest's: 1 for the word that tells most."""
     total: float
+    """The sum of the terms' idf."""
     names: tuple[_Name, ...]
     type_boost: float
     noise: frozenset[str]
@@ -180,28 +186,29 @@ class _Asked:
     """By a name's word, what `match` found: the same words come again in many names."""
 
     def match(self, word: str) -> tuple[float, float]:
-        """The idf that a word of a name covers, and the share of the word that is covered."""
+        """How telling the term is that a word of a name answers to, and the share of the word that it covers."""
         known = self.matches.get(word)
         if known is None:
             known = self.matches[word] = self._match(word)
         return known
 
     def _match(self, word: str) -> tuple[float, float]:
-        if word in self.idf:
-            return self.idf[word], 1.0
+        if word in self.telling:
+            return self.telling[word], 1.0
         kin = next((term for term in self.beginnings.get(word[:SHORTEST], ()) if _is_prefix(term, word)), None)
-        return (0.0, 0.0) if kin is None else (PREFIX_SHARE * self.idf[kin], PREFIX_SHARE)
+        return (0.0, 0.0) if kin is None else (PREFIX_SHARE * self.telling[kin], PREFIX_SHARE)
 
 
 def _asked(query: Query, idf: Mapping[str, float]) -> _Asked:
-    rarest = max(idf.values(), default=1.0)
-    weights = {term: idf.get(term, rarest) for term in query.terms if not term.startswith("=")}
+    plain = [term for term in query.terms if not term.startswith("=")]
+    rarest = max((idf[term] for term in plain if term in idf), default=0.0) or 1.0
+    telling = {term: idf.get(term, rarest) / rarest for term in plain}
     beginnings: dict[str, list[str]] = defaultdict(list)
-    for term in weights:
+    for term in plain:
         beginnings[term[:SHORTEST]].append(term)
     return _Asked(
-        idf=weights,
-        total=sum(weights.values()) or 1.0,
+        telling=telling,
+        total=sum(telling.values()) * rarest or 1.0,
         names=tuple(map(_identifier, query.identifiers)),
         type_boost=TYPE_BOOST if query.is_identifier else 1.0,
         noise=noise.asked(query.terms),
@@ -224,6 +231,7 @@ def _signals(candidates: Sequence[Candidate], asked: _Asked) -> Iterator[tuple[C
     """Each candidate with its signals before the weights, most of them in 0..1."""
     cosines = _scaled_cosines(candidates)
     words = _scaled([each.bm25 for each in candidates])
+    file_cosines = _file_cosines(candidates, cosines)
     file_words = _scaled([each.file_bm25 for each in candidates])
     coherence = _coherence(candidates, cosines, words)
     outdated = noise.outdated({each.path for each in candidates})
@@ -231,13 +239,14 @@ def _signals(candidates: Sequence[Candidate], asked: _Asked) -> Iterator[tuple[C
     for place, candidate in enumerate(candidates):
         path = candidate.path
         if path not in of_path:
-            of_path[path] = _file_name(path, asked), float(noise.noisy(path, asked.noise, outdated)), _path(path).depth
+            of_path[path] = _covered(_path(path).words, asked), float(noise.noisy(path, asked.noise, outdated)), _path(path).depth
         file_name, noisy, depth = of_path[path]
         yield (
             candidate,
             (
                 cosines[place],
                 words[place],
+                file_cosines[candidate.file_id],
                 file_words[place],
                 coherence[candidate.file_id],
                 file_name,
@@ -263,6 +272,15 @@ def _scaled_cosines(candidates: Sequence[Candidate]) -> list[float]:
     return [(each.cosine - low) / (high - low) if each.cosine else 0.0 for each in candidates]
 
 
+def _file_cosines(candidates: Sequence[Candidate], cosines: Sequence[float]) -> dict[int, float]:
+    """The best cosines of each file together."""
+    of_file: dict[int, list[float]] = defaultdict(list)
+    for candidate, cosine in zip(candidates, cosines, strict=True):
+        of_file[candidate.file_id].append(cosine)
+    sums = [sum(sorted(each, reverse=True)[:BEST_OF_FILE]) for each in of_file.values()]
+    return dict(zip(of_file, _scaled(sums), strict=True))
+
+
 def _coherence(candidates: Sequence[Candidate], cosines: Sequence[float], words: Sequence[float]) -> dict[int, float]:
     """How much of each file answers, not only its best chunk; fsum, since the candidates' order must not show."""
     squares: dict[int, list[float]] = defaultdict(list)
@@ -272,25 +290,25 @@ def _coherence(candidates: Sequence[Candidate], cosines: Sequence[float], words:
     return dict(zip(sums, _scaled(list(sums.values())), strict=True))
 
 
-def _file_name(path: str, asked: _Asked) -> float:
-    """The share of the words in the file's name that the query mentions."""
-    words = _path(path).words
-    return sum(1 for word in words if asked.match(word)[1]) / len(words) if words else 0.0
+def _covered(words: Sequence[str], asked: _Asked) -> float:
+    """The share of a name that the query mentions, times how telling the most telling of those words is.
+
+    Without the second factor `request.py` would answer every query in which requests occur.
+    """
+    telling = mentioned = 0.0
+    for word in words:
+        weight, share = asked.match(word)
+        mentioned += share
+        telling = max(telling, weight)
+    return telling * mentioned / len(words) if mentioned else 0.0
 
 
 def _definition_name(candidate: Candidate, asked: _Asked) -> float:
-    """The best defined name: how much of the query it covers, times how much of it the query covers."""
+    """The defined name that the query covers best."""
     best = 0.0
     for definition in candidate.definitions:
-        words = _name(definition.name).words
-        idf = mentioned = 0.0
-        for word in words:
-            weight, share = asked.match(word)
-            idf += weight
-            mentioned += share
-        if mentioned:
-            covered = min(1.0, idf / asked.total) * mentioned / len(words)
-            best = max(best, covered * FAINT if definition.kind in FAINT_KINDS else covered)
+        covered = _covered(_name(definition.name).words, asked)
+        best = max(best, covered * FAINT if definition.kind in FAINT_KINDS else covered)
     return best
 
 

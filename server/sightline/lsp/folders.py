@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # heavy, and nothing that `initialize` needs
     from sightline.indexing import Progress, State
     from sightline.workspaces import Workspace, Workspaces
 
+MANY: Final = 20
+"""A bar for fewer saved files would be gone before it is read."""
 TOLD_SECONDS: Final = 0.5
 """How often at the most a client is told how far an index is."""
 
@@ -34,8 +36,11 @@ class Folder:
         self.chunks = 0
         self.files = 0
         self.is_current = False
+        self.opening: asyncio.Task[None] | None = None
         self._server = server
         self._changed = changed
+        self._cancelled: Progress | None = None
+        self._outcome = ""
         self._bar: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -51,16 +56,32 @@ class Folder:
         ]
 
     async def close(self) -> None:
-        """Stops everything that `open` began."""
-        tasks = [*self._tasks, *([self._bar] if self._bar else [])]
+        """Stops everything that `open` began, and an `open` that has not ended."""
+        tasks = [task for task in (self.opening, self._bar, *self._tasks) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.workspace, self.problem, self.opening, self._tasks = None, None, None, []
+        self.role, self.is_current, self.progress, self._cancelled = "waiting", False, None, None
 
     def touch(self, path: Path) -> None:
         """A file below the root may have changed."""
         if self.workspace is not None and path.is_relative_to(self.root):
-            self.workspace.indexer.touch([path.relative_to(self.root).as_posix()])
+            relative = path.relative_to(self.root).as_posix()
+            self.workspace.indexer.touch(["" if relative == "." else relative])
+
+    def look_again(self) -> None:
+        """The database did not answer: whatever is wrong, the indexer mends it before it looks at the files."""
+        if self.workspace is not None and not self.workspace.indexer.queued:
+            self.workspace.indexer.touch()
+
+    def cancel(self) -> bool:
+        """Ends the work under way; whether there was any. What it left undone is not taken for indexed."""
+        if self.workspace is None or self.progress is None:
+            return False
+        self._cancelled, self.is_current = self.progress, False
+        self.workspace.indexer.cancel()
+        return True
 
     def prefer(self, paths: list[Path]) -> None:
         """Files that are open in the editor."""
@@ -71,10 +92,10 @@ class Folder:
     @property
     def percent(self) -> int:
         """How much is indexed; 100 only when nothing is known to be missing."""
-        step = self.progress
-        if step is None or not step.files_total:
-            return 100 if self.is_current else 0
-        return min(99, 100 * step.files_done // step.files_total)
+        step = self.progress or self._cancelled
+        if step is not None and step.files_total:
+            return min(99, 100 * step.files_done // step.files_total)
+        return 100 if self.is_current else 0
 
     @property
     def phase(self) -> str:
@@ -84,7 +105,9 @@ class Folder:
             return "paused"
         if self.percent == 100:
             return "idle"
-        return self.progress.phase if self.progress else "starting"
+        if self.progress is None:
+            return "cancelled" if self._cancelled else "starting"
+        return self.progress.phase
 
     def status(self) -> messages.FolderStatus:
         indexer = self.workspace.indexer if self.workspace else None
@@ -113,17 +136,19 @@ class Folder:
     def _report(self, step: Progress) -> None:
         self.progress = step
         self._moved.set()
-        if step.files_total and self._bar is None:
+        if self._cancelled is not None and step.job not in (None, self._cancelled.job):
+            self._cancelled = None
+        is_long = step.job is not None or step.files_total >= MANY
+        if step.files_total and is_long and self._bar is None and self._cancelled is None:
             self._bar = self._server.spawn(self._show(), f"progress {self.root.name}")
         self._changed()
 
     def _told(self, state: State) -> None:
         self.role, self.problem = state.role, state.problem
-        self.is_current = state.summary is not None or (self.is_current and state.role == "writer")
-        if state.role == "reader":
-            self.is_current = True
+        is_done = state.summary is not None and self._cancelled is None
+        self.is_current = is_done or state.role == "reader" or (self.is_current and state.role == "writer")
         if state.summary is not None:
-            self.progress = None
+            self.progress, self._outcome = None, state.summary.sentence()
             self._moved.set()
             self._server.spawn(self._recount(), "counting")
         self._changed()
@@ -144,10 +169,9 @@ class Folder:
                     _draw(work, self.progress)
                     await self._moved.wait()
                     self._moved.clear()
-                work.summary = f"{self.files:,} files indexed"
+                work.summary = "Cancelled" if self._cancelled is not None else self._outcome
         except Cancelled:
-            if self.workspace is not None:
-                self.workspace.indexer.cancel()
+            self.cancel()
         finally:
             self._bar = None
 

@@ -6,13 +6,16 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sightline import __version__, messages
+from sightline.core.globs import below
 from sightline.core.languages import detect
+from sightline.core.model import Filters
 from sightline.core.query import parse
-from sightline.errors import FolderError, ProjectNotFound, SightlineError
+from sightline.errors import DatabaseError, FolderError, ProjectNotFound, SightlineError
 from sightline.lsp.folders import Folder
 from sightline.lsp.session import Session
 
@@ -29,8 +32,9 @@ BIGGEST: Final = 10
 async def search(session: Session, params: messages.SearchParams) -> messages.Answer:
     started = time.perf_counter()
     engine, folders = await session.search(params)
-    query = parse(f"{_filters(session, params)}{params.query}")
-    answer = await engine.search(query, _options(params))
+    query = parse(f"{_words(params.filters)}{params.query}")
+    narrowed = replace(query, filters=_narrowed(session, params, query.filters))
+    answer = await engine.search(narrowed, _options(params))
     return await _told(session, params, folders, answer, started)
 
 
@@ -40,22 +44,33 @@ async def similar(session: Session, params: messages.SimilarParams) -> messages.
     engine, folders = await session.search(params)
     path = session.path_of(params.text_document.uri)
     text, place = await asyncio.to_thread(_selected, session, path, params.range)
-    answer = await engine.similar(text, place, parse(_filters(session, params)).filters, _options(params))
+    filters = _narrowed(session, params, parse(_words(params.filters)).filters)
+    answer = await engine.similar(text, place, filters, _options(params))
     return await _told(session, params, folders, answer, started)
 
 
 async def status(session: Session, params: messages.StatusParams) -> messages.Status:
+    """Waits for nothing, and answers also when the database does not."""
     from sightline.answers import to_project
 
-    folders = [each for each in session.folders.values() if each.workspace is not None]
-    jobs = [job for each in folders for job in await _jobs(each)]
+    named = [session.folder_of(params.folder)] if params.folder is not None else list(session.folders.values())
+    folders = await _of_project(session, params, named)
+    jobs: list[messages.Job] = []
+    problem = session.problem or next(
+        (each.problem for each in folders if isinstance(each.problem, DatabaseError)), None
+    )
+    try:
+        jobs = [job for each in folders for job in await _jobs(each)]
+    except DatabaseError as error:
+        problem = problem or error
+        session.look_again()
     projects = {each.workspace.project.id: each.workspace.project for each in folders if each.workspace}
     return messages.Status(
         version=__version__,
-        database=str(session.problem) if session.problem else "external" if session.settings.database.url else "embedded",
+        database=str(problem) if problem else "external" if session.settings.database.url else "embedded",
         model=session.settings.embedding.model or session.settings.embedding.provider,
         projects=tuple(to_project(each) for each in projects.values()),
-        folders=tuple(each.status() for each in session.folders.values()),
+        folders=tuple(each.status() for each in folders),
         jobs=tuple(jobs),
         problems=tuple(map(str, session.problems)),
     )
@@ -64,13 +79,14 @@ async def status(session: Session, params: messages.StatusParams) -> messages.St
 async def index(session: Session, params: messages.IndexParams) -> messages.Job | messages.DryRun:
     """Begins a job, or returns the one that runs; `dryRun` only looks."""
     folder = await _one_folder(session, params)
+    paths = [_relative(each) for each in params.paths] or [""]
     if params.dry_run:
         return await asyncio.to_thread(_dry_run, _opened(folder))
     workspace = _opened(folder)
     running = await workspace.store.running_job(workspace.checkout.repository_id)
     if running is None:
         before = {job.id for job in await _jobs(folder)}
-        workspace.indexer.touch(params.paths or ("",), force=params.force, as_job=True)
+        workspace.indexer.touch(paths, force=params.force, as_job=True)
         deadline = time.monotonic() + JOB_SECONDS
         while time.monotonic() < deadline:
             begun = [job for job in await _jobs(folder) if job.id not in before]
@@ -84,7 +100,7 @@ async def index(session: Session, params: messages.IndexParams) -> messages.Job 
 
 
 async def jobs(session: Session, params: messages.JobsParams) -> messages.Jobs:
-    folders = await session.scoped(params.folder)
+    folders = await _of_project(session, params, await session.scoped(params.folder))
     return messages.Jobs(jobs=tuple([job for each in folders for job in await _jobs(each)]))
 
 
@@ -94,8 +110,8 @@ async def cancel_job(session: Session, params: messages.CancelJobParams) -> mess
         found = next((job for job in await _jobs(folder) if job.id == params.id), None)
         if found is None or folder.workspace is None:
             continue
-        if found.state == "running":
-            folder.workspace.indexer.cancel()
+        if found.state == "running" and not folder.cancel():
+            raise SightlineError("another process runs the job", hint="Cancel it where it was begun.")
         return await jobs(session, messages.JobsParams())
     raise SightlineError("no open folder has a job of that id", hint="Ask sightline/jobs for the ids.")
 
@@ -147,11 +163,14 @@ async def explain_file(session: Session, params: messages.ExplainFileParams) -> 
 
     folder = (await session.scoped(params.uri))[0]
     workspace = _opened(folder)
-    path = session.path_of(params.uri).relative_to(folder.root).as_posix()
+    whole = session.path_of(params.uri)
+    path = whole.relative_to(folder.root).as_posix()
+    if await asyncio.to_thread(whole.is_dir):
+        return messages.FileExplanation(path=path, indexed=False, reason="It is a folder.")
     row = await workspace.store.file(workspace.checkout.repository_id, path)
     reason = await asyncio.to_thread(files.explain, folder.root, path, workspace.rules)
     if row is None:
-        return messages.FileExplanation(path=path, indexed=False, reason=reason or _absent(folder, path))
+        return messages.FileExplanation(path=path, indexed=False, reason=reason or "It is not indexed yet.")
     indexed = row["outcome"] == "indexed"
     return messages.FileExplanation(
         path=path,
@@ -163,24 +182,33 @@ async def explain_file(session: Session, params: messages.ExplainFileParams) -> 
     )
 
 
-def _absent(folder: Folder, path: str) -> str:
-    return "not indexed yet" if (folder.root / path).is_file() else "there is no such file"
+def _relative(path: str) -> str:
+    """A path that a request names, as the index has it; FolderError where it leaves the folder."""
+    from sightline.adapters.ignoring import parts
+
+    whole = path in ("", ".", "./")
+    return "" if whole else "/".join(name.decode("utf-8", "surrogateescape") for name in parts(path))
 
 
-def _filters(session: Session, params: messages.LimitParams) -> str:
-    """The request's filters as the query box would have them, so that both are checked in one place."""
-    own = params.filters
+def _words(own: messages.FilterParams) -> str:
+    """A request's filters as the query box would have them, so that both are checked in one place."""
     words = [
         *(f"lang:{_quoted(each)}" for each in own.languages),
         *(f"kind:{_quoted(each)}" for each in own.kinds),
         *(f"path:{_quoted(each)}" for each in own.include),
         *(f"-path:{_quoted(each)}" for each in own.exclude),
     ]
-    if params.folder is not None:
-        folder, path = session.folder_of(params.folder), session.path_of(params.folder)
-        if path != folder.root:
-            words.append(f"path:{_quoted('/' + path.relative_to(folder.root).as_posix())}")
     return "".join(f"{word} " for word in words)
+
+
+def _narrowed(session: Session, params: messages.ScopeParams, filters: Filters) -> Filters:
+    """With the folder that was named, where it is one below an open one."""
+    if params.folder is None:
+        return filters
+    folder, path = session.folder_of(params.folder), session.path_of(params.folder)
+    if path == folder.root:
+        return filters
+    return replace(filters, within=(below(path.relative_to(folder.root).as_posix()),))
 
 
 def _quoted(text: str) -> str:
@@ -227,6 +255,16 @@ def _selected(session: Session, path: Path, range_: messages.Range) -> tuple[str
     if not text.strip():
         raise FolderError("the selection is empty", hint="Select the code whose like you look for.")
     return text, Place(folder.root, relative, range_.start.line, max(range_.start.line, range_.end.line))
+
+
+async def _of_project(session: Session, params: messages.ScopeParams, folders: list[Folder]) -> list[Folder]:
+    """Those folders that belong to the project which was named; ProjectNotFound where there is no such project."""
+    if params.project_id is None:
+        return folders
+    own = [each for each in folders if each.workspace and each.workspace.project.id == params.project_id]
+    if not own:
+        await (await session.workspaces()).projects.explicit(params.project_id)
+    return own
 
 
 async def _one_folder(session: Session, params: messages.ScopeParams) -> Folder:

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from lsprotocol import types
 from pydantic import BaseModel
+from pygls.exceptions import JsonRpcException
 
 from sightline import __version__, messages
+from sightline.errors import DatabaseUnavailable
 from sightline.lsp import handlers, symbols
 from sightline.lsp.dispatch import Handler
 from sightline.lsp.session import Opener, Session
@@ -46,12 +48,12 @@ def make(open_sightline: Opener) -> Server:
     experimental = {"sightline": {"version": VERSION, "requests": list(REQUESTS)}}
     server = Server("sightline", __version__, experimental=experimental, lifespan=lifespan)
     for method, (params, handler) in REQUESTS.items():
-        server.add_request(method, params, handler)
-        server.add_command(method.replace("/", "."), params, handler)
-    server.add_command(SHOW_SIMILAR, messages.SimilarParams, show_similar)
+        server.add_request(method, params, _healing(handler))
+        server.add_command(method.replace("/", "."), params, _healing(handler))
+    server.add_command(SHOW_SIMILAR, messages.SimilarParams, _healing(show_similar))
     server.add_feature(types.INITIALIZE, initialize)
     server.add_feature(types.INITIALIZED, initialized)
-    server.add_feature(types.WORKSPACE_SYMBOL, symbols.workspace_symbol)
+    server.add_feature(types.WORKSPACE_SYMBOL, _healing(symbols.workspace_symbol))
     server.add_feature(types.TEXT_DOCUMENT_CODE_ACTION, code_actions, types.CodeActionOptions([CODE_ACTION_KIND]))
     server.add_feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION, configuration_changed)
     server.add_feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, folders_changed)
@@ -60,6 +62,19 @@ def make(open_sightline: Opener) -> Server:
     server.add_feature(types.TEXT_DOCUMENT_DID_CLOSE, documents_changed)
     server.add_feature(types.TEXT_DOCUMENT_DID_SAVE, saved)
     return server
+
+
+def _healing(handler: Handler) -> Handler:
+    """A request that finds the database gone is refused at once, but sees to it that the next one finds it again."""
+
+    async def call(session: Session, params: Any) -> Any:
+        try:
+            return await handler(session, params)
+        except DatabaseUnavailable:
+            session.look_again()
+            raise
+
+    return call
 
 
 CODE_ACTION_KIND: Final = "refactor.sightline.similar"
@@ -102,12 +117,14 @@ def _touch(session: Session, uri: str) -> None:
 
 
 async def code_actions(session: Session, params: types.CodeActionParams) -> list[types.CodeAction]:
-    """"Find similar code" for a selection; not for a bare cursor, where it would only be in the way."""
-    if params.range.start == params.range.end:
+    """`Find similar code` for a selection; not for a bare cursor, where it would only be in the way."""
+    only = params.context.only
+    is_wanted = only is None or any(_is_within(CODE_ACTION_KIND, kind) for kind in only)
+    if params.range.start == params.range.end or not is_wanted:
         return []
     arguments = {"textDocument": {"uri": params.text_document.uri}, "range": _plain(params.range)}
-    title = "Find similar code"
-    return [types.CodeAction(title, CODE_ACTION_KIND, command=types.Command(title, SHOW_SIMILAR, arguments=[arguments]))]
+    command = types.Command("Find similar code", SHOW_SIMILAR, arguments=[arguments])
+    return [types.CodeAction(command.title, CODE_ACTION_KIND, command=command)]
 
 
 async def show_similar(session: Session, params: messages.SimilarParams) -> messages.Answer:
@@ -115,14 +132,20 @@ async def show_similar(session: Session, params: messages.SimilarParams) -> mess
     answer = await handlers.similar(session, params)
     for hit in answer.hits:
         line = hit.selection_range.start.line + 1
-        session.server.window_log_message(types.LogMessageParams(types.MessageType.Info, f"{hit.path}:{line} {hit.symbol}"))
+        told = types.LogMessageParams(types.MessageType.Info, f"{hit.path}:{line} {hit.symbol}")
+        session.server.window_log_message(told)
     window = session.server.client_capabilities.window
-    if answer.hits and window and window.show_document:
+    if answer.hits and window and window.show_document and window.show_document.support:
         best = answer.hits[0]
-        await session.server.window_show_document_async(
-            types.ShowDocumentParams(best.uri, take_focus=True, selection=_structured(best.selection_range))
-        )
+        place = types.ShowDocumentParams(best.uri, take_focus=True, selection=_structured(best.selection_range))
+        with contextlib.suppress(JsonRpcException):  # it refuses: the answer and the log are there all the same
+            await session.server.window_show_document_async(place)
     return answer
+
+
+def _is_within(kind: str, wanted: str) -> bool:
+    """Code action kinds are a tree: `refactor` stands for all below it, "" for everything."""
+    return wanted in ("", kind) or kind.startswith(f"{wanted}.")
 
 
 def _plain(range_: types.Range) -> dict[str, dict[str, int]]:

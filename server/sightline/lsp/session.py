@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.uris import to_fs_path
+from pygls.workspace import TextDocument
 
 from sightline import messages
 from sightline.errors import DatabaseUnavailable, FolderError, SightlineError
@@ -50,6 +51,9 @@ class Session:
         self._changed = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._prepared: asyncio.Task[None] | None = None
+        self._documents: dict[Path, TextDocument] = {}
+        self._configuring = asyncio.Lock()
+        self._is_started = False
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -63,22 +67,29 @@ class Session:
 
     async def start(self, folders: Sequence[types.WorkspaceFolder]) -> None:
         """Reads the client's settings and opens the database and the folders in the background."""
-        await self.configure(self.client.initialization_options if self.client else None)
-        self.server.spawn(self._tell_changes(), "status")
-        self._running = self.server.spawn(self._run(), "session")
+        if self._is_started:
+            return
+        self._is_started = True
         await self.change_folders(folders, ())
+        await self.configure()
+        self.server.spawn(self._tell_changes(), "status")
 
     async def configure(self, pushed: Any = None) -> None:
-        """Settings from the client: asked for where it can be asked, else what it pushed."""
-        values = await self._asked() if self._can_be_asked else pushed
-        values = values.get(SECTION, values) if isinstance(values, dict) else {}
-        settings, problems = parse(editor=values or {})
-        for problem in set(problems) - set(self.problems):
-            self.server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, f"Sightline: {problem}"))
-        restart = self._running is not None and settings != self.settings
-        self.settings, self.problems = settings, problems
-        logging.getLogger().setLevel(settings.log.level.upper())
-        if restart:
+        """Settings from the client: asked for where it can be asked, else what it pushed, else what it began with."""
+        async with self._configuring:
+            asked = await self._asked() if self._can_be_asked else None
+            began_with = self.client.initialization_options if self.client else None
+            values: dict[str, Any] = next(filter(None, map(_own, (asked, pushed, began_with))), {})
+            settings, problems = parse(editor=values)
+            for problem in dict.fromkeys(problems):
+                if problem not in self.problems:
+                    told = types.ShowMessageParams(types.MessageType.Warning, f"Sightline: {problem}")
+                    self.server.window_show_message(told)
+            if self._running is not None and settings == self.settings:
+                self.problems = problems
+                return
+            self.settings, self.problems = settings, problems
+            logging.getLogger().setLevel(settings.log.level.upper())
             await self._stop()
             self._running = self.server.spawn(self._run(), "session")
 
@@ -91,11 +102,15 @@ class Session:
             if folder is not None:
                 await folder.close()
         for each in added:
-            path = to_fs_path(each.uri)
-            if path is not None and each.uri not in self.folders:
-                folder = self.folders[each.uri] = Folder(each.uri, Path(path).resolve(), self.server, self._changed.set)
+            try:
+                root = self.path_of(each.uri)
+            except FolderError as error:
+                LOG.warning("a folder is left out: %s", error)
+                continue
+            if each.uri not in self.folders:
+                folder = self.folders[each.uri] = Folder(each.uri, root, self.server, self._changed.set)
                 if self._workspaces is not None:
-                    self.server.spawn(self._open_folder(folder, self._workspaces), f"opening {each.name}")
+                    self._begin_opening(folder, self._workspaces)
 
     async def workspaces(self) -> Workspaces:
         """The application; waits a little where it is still starting."""
@@ -121,17 +136,20 @@ class Session:
         return Search(self._sources(folders), workspaces.embedder, self.read), folders
 
     async def scoped(self, uri: str | None) -> list[Folder]:
-        """The folders that a request is about, each with its workspace."""
+        """The folders that a request is about, with their workspaces; of several, a broken one has none."""
         chosen = [self.folder_of(uri)] if uri is not None else list(self.folders.values())
         await self.workspaces()
         deadline = asyncio.get_running_loop().time() + READY_SECONDS
-        for folder in chosen:
-            while folder.workspace is None:
-                if folder.problem is not None:
-                    raise folder.problem
-                if asyncio.get_running_loop().time() > deadline:
-                    raise DatabaseUnavailable("the folder is still being opened", hint="Ask again in a moment.")
-                await asyncio.sleep(0.02)
+        while any(each.workspace is None and each.problem is None for each in chosen):
+            if asyncio.get_running_loop().time() > deadline:
+                raise DatabaseUnavailable("the folder is still being opened", hint="Ask again in a moment.")
+            await asyncio.sleep(0.02)
+            chosen = [each for each in chosen if self.folders.get(each.uri) is each]
+        problems = [each.problem for each in chosen if each.workspace is None and each.problem is not None]
+        if problems and len(problems) == len(chosen):
+            raise problems[0]
+        if uri is not None and not chosen:
+            raise FolderError("the folder was closed meanwhile")
         return chosen
 
     def folder_of(self, uri: str) -> Folder:
@@ -156,8 +174,8 @@ class Session:
         """A file's text as the user sees it: the open document's, else the disk's."""
         from sightline.workspaces import current_bytes
 
-        text = self._open_texts().get(root / path)
-        return text.encode("utf-8", "surrogatepass") if text is not None else current_bytes(root, path)
+        document = self._documents.get(root / path)
+        return document.source.encode("utf-8", "surrogatepass") if document is not None else current_bytes(root, path)
 
     def text_in(self, text: str, range_: messages.Range) -> str:
         """The part of a text that a range in the client's units covers."""
@@ -166,10 +184,19 @@ class Session:
         return text[start : table.offset_at(range_.end.line, range_.end.character)]
 
     def documents_changed(self) -> None:
-        """Files that are open are indexed first."""
-        paths = list(self._open_texts())
+        """Files that are open are indexed first, and searched as they are in the editor."""
+        found: dict[Path, TextDocument] = {}
+        for uri, document in self.server.workspace.text_documents.items():
+            with contextlib.suppress(FolderError):
+                found[self.path_of(uri)] = document
+        self._documents = found
         for folder in self.folders.values():
-            folder.prefer(paths)
+            folder.prefer(list(found))
+
+    def look_again(self) -> None:
+        """The database did not answer a request."""
+        for folder in self.folders.values():
+            folder.look_again()
 
     @property
     def encoding(self) -> Encoding:
@@ -199,7 +226,7 @@ class Session:
                     self._workspaces, self.problem = workspaces, None
                     self._ready.set()
                     for folder in list(self.folders.values()):
-                        self.server.spawn(self._open_folder(folder, workspaces), f"opening {folder.root.name}")
+                        self._begin_opening(folder, workspaces)
                     await asyncio.Event().wait()
             except SightlineError as error:
                 if self.problem is None or str(self.problem) != str(error):
@@ -212,13 +239,16 @@ class Session:
             await asyncio.sleep(patience)
             patience = min(2 * patience, 15.0)
 
+    def _begin_opening(self, folder: Folder, workspaces: Workspaces) -> None:
+        folder.opening = self.server.spawn(self._open_folder(folder, workspaces), f"opening {folder.root.name}")
+
     async def _open_folder(self, folder: Folder, workspaces: Workspaces) -> None:
         patience = 0.5
-        while folder.workspace is None and self._workspaces is workspaces and self.folders.get(folder.uri) is folder:
+        while folder.workspace is None:
             try:
                 await folder.open(workspaces)
                 folder.problem = None
-                folder.prefer(list(self._open_texts()))
+                folder.prefer(list(self._documents))
             except SightlineError as error:
                 folder.problem = error
                 self._changed.set()
@@ -227,9 +257,8 @@ class Session:
 
     async def _stop(self) -> None:
         """Closes folders, then the application."""
-        for folder in self.folders.values():
+        for folder in list(self.folders.values()):
             await folder.close()
-            folder.workspace = None
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -259,11 +288,9 @@ class Session:
         )
 
     def _sources(self, folders: Sequence[Folder]) -> list[Source]:
-        return [each.workspace.source for each in folders if each.workspace is not None]
-
-    def _open_texts(self) -> dict[Path, str]:
-        documents = self.server.workspace.text_documents.values()
-        return {Path(document.path): document.source for document in documents if document.path}
+        """One for each root, under however many names it is open."""
+        found = {each.root: each.workspace.source for each in folders if each.workspace is not None}
+        return list(found.values())
 
     @property
     def _can_be_asked(self) -> bool:
@@ -281,6 +308,12 @@ class Session:
         except (TimeoutError, JsonRpcException, IndexError) as error:
             LOG.warning("the client gives no settings: %s", error or "no answer")
             return {}
+
+
+def _own(values: Any) -> dict[str, Any]:
+    """The settings among what a client gave: ours alone, or under our name among others."""
+    values = values.get(SECTION, values) if isinstance(values, dict) else {}
+    return values if isinstance(values, dict) else {}
 
 
 def _import_heavy() -> None:

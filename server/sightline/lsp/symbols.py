@@ -33,9 +33,7 @@ KINDS: Final = {
 }  # fmt: skip
 
 
-async def workspace_symbol(
-    session: Session, params: types.WorkspaceSymbolParams
-) -> list[types.WorkspaceSymbol]:
+async def workspace_symbol(session: Session, params: types.WorkspaceSymbolParams) -> list[types.WorkspaceSymbol]:
     """Definitions whose name answers; with few of them, or for several words, what a search finds."""
     engine, _ = await session.search(messages.ScopeParams())
     typed = params.query.strip()
@@ -85,4 +83,3 @@ def _symbol(name: str, kind: str, container: str, uri: str, start: int, end: int
     """Whole lines, so that no column has to be counted in a file that is not read."""
     lines = types.Range(types.Position(start, 0), types.Position(end + 1, 0))
     return types.WorkspaceSymbol(types.Location(uri, lines), name, KINDS[kind], container_name=container)
-

@@ -7,7 +7,6 @@ local M = {}
 ---@field cmd? string[] command that runs the server
 ---@field settings? table<string, any> what the server is told as `sightline.*`
 ---@field limit? integer how many files an answer has; the server's setting without it
----@field per_file? integer how many hits of a file `:Sightline!` shows at most
 ---@field debounce? integer milliseconds without a key before the prompt searches
 ---@field preview? boolean whether the quickfix window shows what is under the cursor
 ---@field picker? sightline.Picker what `:Sightline` without a query opens
@@ -16,13 +15,12 @@ M.NAME = 'sightline'
 M.INSTALL = 'pip install sightline-ls (or: uv tool install sightline-ls)'
 
 ---@type sightline.Options
-local DEFAULTS = { per_file = 5, debounce = 120, preview = true, picker = 'builtin' }
+local DEFAULTS = { debounce = 120, preview = true, picker = 'builtin' }
 
 local TYPES = {
   cmd = 'table',
   settings = 'table',
   limit = 'number',
-  per_file = 'number',
   debounce = 'number',
   preview = 'boolean',
   picker = 'string',

@@ -141,16 +141,19 @@ local function further(hit, entry)
   return entries
 end
 
---- The entries of an answer, best first; each file's further hits come below its first.
+--- The entries of an answer, best first, one of each file.
 ---@param answer table
 ---@param encoding string what the client and the server have agreed on
+---@param all? boolean with each file's further hits below its first
 ---@return sightline.Entry[]
-function M.of(answer, encoding)
+function M.of(answer, encoding, all)
   local entries = {}
   for _, hit in ipairs(answer.hits) do
     local entry = entry_of(hit, encoding)
     table.insert(entries, entry)
-    vim.list_extend(entries, further(hit, entry))
+    if all then
+      vim.list_extend(entries, further(hit, entry))
+    end
   end
   return entries
 end

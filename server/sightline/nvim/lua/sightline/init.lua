@@ -13,24 +13,17 @@ local M = {}
 ---@field all? boolean each file's further hits as well
 ---@field params? table the server's own parameters instead of these
 
---- Parameters that a search and its like have in common.
----@param options { all?: boolean, limit?: integer }
----@return table
-local function limits(options)
-  local chosen = config.options()
-  return { limit = options.limit or chosen.limit, maxPerFile = options.all and chosen.per_file or nil }
-end
-
 --- Shows an answer in the quickfix list, or says that it is empty.
 ---@param title string
+---@param all? boolean
 ---@return fun(failure: lsp.ResponseError?, answer: table, client: vim.lsp.Client)
-local function into_quickfix(title)
+local function into_quickfix(title, all)
   return function(failure, answer, client)
     if failure then
       return notice.failed(failure)
     end
     local entries = require('sightline.entries')
-    local found = entries.of(answer, client.offset_encoding)
+    local found = entries.of(answer, client.offset_encoding, all)
     if #found > 0 then
       return require('sightline.quickfix').show(found, title, answer)
     end
@@ -53,8 +46,10 @@ end
 ---@param options? sightline.SearchOptions
 ---@return sightline.Call
 function M.search(query, options)
-  local params = vim.tbl_extend('force', { query = query }, limits(options or {}))
-  return require('sightline.client').request('sightline/search', params, into_quickfix('Sightline: ' .. query))
+  options = options or {}
+  local params = { query = query, limit = options.limit or config.options().limit }
+  local show = into_quickfix('Sightline: ' .. query, options.all)
+  return require('sightline.client').request('sightline/search', params, show)
 end
 
 --- Finds code like some lines of the current buffer, and fills the quickfix list.
@@ -66,19 +61,25 @@ function M.similar(options)
   if not params then
     local lines = options.lines or require('sightline.selection').around_cursor()
     local last = vim.fn.getline(lines[2])
-    params = vim.tbl_extend('force', {
+    params = {
       textDocument = { uri = vim.uri_from_bufnr(buffer) },
       range = {
         start = { line = lines[1] - 1, character = 0 },
         -- Whatever the encoding: a line has at most as many units as bytes, and LSP takes too large for its end.
         ['end'] = { line = lines[2] - 1, character = #last },
       },
-    }, limits(options))
+      limit = config.options().limit,
+    }
   end
   local first, last = params.range.start.line + 1, params.range['end'].line + 1
   local name = vim.fn.fnamemodify(vim.uri_to_fname(params.textDocument.uri), ':~:.')
   local title = ('Sightline: like %s:%d-%d'):format(name, first, last)
-  return require('sightline.client').request('sightline/similar', params, into_quickfix(title), { buffer = buffer })
+  return require('sightline.client').request(
+    'sightline/similar',
+    params,
+    into_quickfix(title, options.all),
+    { buffer = buffer }
+  )
 end
 
 --- Opens a prompt that searches while you type: our own, or the picker that is chosen in `vim.g.sightline.picker`.

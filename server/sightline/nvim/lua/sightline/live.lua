@@ -18,10 +18,11 @@ local M = {}
 local Live = {}
 Live.__index = Live
 
---- A search of the current project; nil after a notice where there is none.
+--- A search of the project of a buffer, the current one by default; nil after a notice where there is none.
+---@param buffer? integer
 ---@return sightline.Live?
-function M.new()
-  local folder, reason = root.current()
+function M.new(buffer)
+  local folder, reason = root.current(buffer)
   if not folder then
     notice.warn(assert(reason))
     return nil
@@ -65,6 +66,13 @@ function Live:type(query, on_found)
   self.timer = vim.defer_fn(function()
     self:ask(query, on_found)
   end, config.options().debounce)
+end
+
+--- What a picker may have as its title: the name, and what an answer lacks.
+---@param found sightline.Found
+---@return string
+function M.title(found)
+  return found.note == '' and 'Sightline' or ('Sightline (%s)'):format(found.note)
 end
 
 return M

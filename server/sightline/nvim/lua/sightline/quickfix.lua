@@ -80,6 +80,12 @@ end
 local function follow_cursor(buffer)
   local group = vim.api.nvim_create_augroup('sightline_quickfix', {})
   vim.api.nvim_create_autocmd('CursorMoved', { group = group, buffer = buffer, callback = update_preview })
+  -- Another list comes into the buffer. In the middle of that no window can be opened.
+  vim.api.nvim_create_autocmd('BufReadPost', {
+    group = group,
+    pattern = 'quickfix',
+    callback = vim.schedule_wrap(update_preview),
+  })
   vim.api.nvim_create_autocmd({ 'WinLeave', 'BufWinLeave' }, {
     group = group,
     buffer = buffer,

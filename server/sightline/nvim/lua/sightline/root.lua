@@ -61,12 +61,13 @@ function M.of(buffer)
 end
 
 --- The root for a command: of the current file, or of the file beside a list such as the quickfix window.
+---@param buffer? integer instead of the current one
 ---@return string? root
 ---@return string? reason why there is none
-function M.current()
+function M.current(buffer)
   local beside = vim.fn.winbufnr(vim.fn.winnr('#'))
-  for _, buffer in ipairs({ vim.api.nvim_get_current_buf(), beside }) do
-    local root = vim.api.nvim_buf_is_valid(buffer) and M.of(buffer)
+  for _, each in ipairs({ buffer or vim.api.nvim_get_current_buf(), beside }) do
+    local root = vim.api.nvim_buf_is_valid(each) and M.of(each)
     if root then
       return root
     end

@@ -5,8 +5,8 @@ local M = {}
 ---@return string
 local function line_of(entry)
   local ansi = require('fzf-lua.utils').ansi_codes
-  local words = { entry.symbol ~= '' and ansi.blue(entry.symbol) or nil, entry.text }
-  return ('%s:%d:%d:%s'):format(entry.filename, entry.lnum, entry.col, table.concat(vim.tbl_values(words), '  '))
+  local symbol = entry.symbol == '' and '' or ansi.blue(entry.symbol) .. '  '
+  return ('%s:%d:%d:%s%s'):format(entry.filename, entry.lnum, entry.col, symbol, entry.text)
 end
 
 --- Opens fzf, which asks anew at every pause; the server's order is kept.
@@ -25,13 +25,23 @@ function M.open(options)
     actions = require('fzf-lua.config').globals.actions.files,
     fzf_opts = { ['--no-sort'] = true, ['--delimiter'] = ':' },
   }, options or {})
-  return require('fzf-lua').fzf_live(function(args)
-    return function(add, add_nothing)
-      live:ask(args[1] or '', function(found)
+  local finish = nil ---@type fun()? ends the answer that fzf still reads
+  return require('fzf-lua').fzf_live(function(typed)
+    return function(add)
+      if finish then
+        finish()
+      end
+      finish = add
+      live:ask(typed[1] or '', function(found)
+        finish = nil
+        local window = require('fzf-lua.utils').fzf_winobj()
+        if window then
+          window:update_main_title((' %s '):format(require('sightline.live').title(found)))
+        end
         for _, entry in ipairs(found.entries) do
           add(make_entry.file(line_of(entry), options))
         end
-        add_nothing()
+        add(nil)
       end)
     end
   end, options)

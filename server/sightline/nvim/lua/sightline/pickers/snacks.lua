@@ -16,10 +16,10 @@ local function item_of(entry)
 end
 
 --- Searches for what is typed; snacks runs this in a coroutine, which it ends when another key comes.
----@param filter { search: string }
----@return fun(add: fun(item: table))
+---@param context table snacks' own: the picker, and in `filter` what is typed
+---@return table|fun(add: fun(item: table))
 local function finder(_, context)
-  local live = context.filter.search ~= '' and require('sightline.live').new()
+  local live = context.filter.search ~= '' and require('sightline.live').new(context.filter.current_buf)
   if not live then
     return {}
   end
@@ -35,6 +35,8 @@ local function finder(_, context)
     vim.schedule(function()
       live:ask(context.filter.search, function(answer)
         found = answer
+        context.picker.title = require('sightline.live').title(found)
+        context.picker:update_titles()
         async:resume()
       end)
     end)

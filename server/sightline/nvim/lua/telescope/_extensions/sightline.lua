@@ -30,8 +30,9 @@ end
 
 --- A finder that asks the server after every pause; telescope forgets what comes for an older prompt.
 ---@param live sightline.Live
+---@param set_title fun(title: string)
 ---@return table
-local function finder(live)
+local function finder(live, set_title)
   return setmetatable({
     close = function()
       live:stop()
@@ -39,6 +40,7 @@ local function finder(live)
   }, {
     __call = function(_, prompt, process_result, process_complete)
       live:type(prompt or '', function(found)
+        set_title(require('sightline.live').title(found))
         for index, entry in ipairs(found.entries) do
           local shown = make_entry(entry)
           shown.index = index
@@ -60,15 +62,21 @@ local function search(options)
   end
   local values = require('telescope.config').values
   options = options or {}
-  require('telescope.pickers')
-    .new(options, {
-      prompt_title = 'Sightline',
-      finder = finder(live),
-      previewer = values.grep_previewer(options),
-      -- It only marks what matches: the server's order is the order.
-      sorter = require('telescope.sorters').highlighter_only(options),
-    })
-    :find()
+  local picker
+  local function set_title(title)
+    local border = vim.tbl_get(picker, 'layout', 'prompt', 'border')
+    if border then
+      border:change_title(title)
+    end
+  end
+  picker = require('telescope.pickers').new(options, {
+    prompt_title = 'Sightline',
+    finder = finder(live, set_title),
+    previewer = values.grep_previewer(options),
+    -- It only marks what matches: the server's order is the order.
+    sorter = require('telescope.sorters').highlighter_only(options),
+  })
+  picker:find()
 end
 
 return telescope.register_extension({ exports = { sightline = search } })
