@@ -18,7 +18,7 @@ import sightline
 from sightline.adapters.store import Store
 from sightline.core import bits
 from sightline.core.segments import Block
-from sightline.indexing import Summary
+from sightline.jobs import Summary
 from sightline.searching import Answer, Options
 from sightline.workspaces import Workspace
 

@@ -14,7 +14,7 @@ from support import Files, content_of, index, paths_of
 
 from sightline.adapters.postgres import REGISTRY
 from sightline.errors import DatabaseUnavailable, FolderError, ProjectNotFound
-from sightline.indexing import Progress
+from sightline.jobs import Progress
 from sightline.workspaces import Workspace, Workspaces
 
 SESSION = 'class SessionStore:\n    """Keeps sessions on disk."""\n\n    def save(self, session):\n        return session\n'

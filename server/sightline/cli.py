@@ -21,7 +21,7 @@ from sightline.errors import SightlineError
 from sightline.settings import Settings, parse
 
 if TYPE_CHECKING:
-    from sightline.indexing import Summary
+    from sightline.jobs import Summary
     from sightline.workspaces import Workspaces
 
 Opener = Callable[[Settings], AbstractAsyncContextManager["Workspaces"]]
@@ -50,6 +50,7 @@ def build(open_sightline: Opener) -> typer.Typer:
     app.command()(commands.projects)
     app.command()(commands.doctor)
     app.command()(commands.serve)
+    app.command()(commands.nvim)
     return app
 
 
@@ -181,6 +182,11 @@ class _Commands:
             return FOUND if all(check.is_fine for check in checks) else FAILED
 
         _finish(run())
+
+    def nvim(self) -> None:
+        """Print the line for init.lua that puts the Neovim plugin on the runtime path."""
+        plugin = Path(__file__).parent / "nvim"
+        typer.echo(f"vim.opt.runtimepath:prepend({json.dumps(str(plugin), ensure_ascii=False)})")
 
     def serve(
         self,

@@ -8,9 +8,9 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from sightline.adapters import files
@@ -23,6 +23,7 @@ from sightline.adapters.writing import INDEXED, Counts, FileRow, Writer
 from sightline.core.analysis import VERSION
 from sightline.core.diffing import StoredChunk
 from sightline.errors import AnalysisError, SightlineError
+from sightline.jobs import RETRIED, Progress, Report, State, Summary
 
 BATCH_BYTES: Final = 1 << 20
 BATCH_FILES: Final = 200
@@ -33,75 +34,9 @@ TAKEOVER_SECONDS: Final = 2.0
 """How often a server that is not the writer looks whether it may become it."""
 DEBOUNCE_SECONDS: Final = 0.05
 LOG: Final = logging.getLogger(__name__)
-RETRIED: Final = frozenset(("unreadable", "failed", "vanished"))
 WHOLE: Final = ""
 """The path that stands for the whole checkout."""
 IGNORE_FILES: Final = frozenset((".gitignore", ".sightlineignore"))
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a job is; `files_total` is known before the first file is done."""
-
-    phase: str
-    files_done: int = 0
-    files_total: int = 0
-    chunks: int = 0
-    job: UUID | None = None
-
-
-Report = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What an indexer that runs for ever has just become or done."""
-
-    role: Literal["writer", "reader", "waiting"]
-    summary: Summary | None = None
-    problem: SightlineError | None = None
-
-
-@dataclass(slots=True)
-class Summary:
-    """What a job did. `skipped` lists every file and folder left out, with the reason."""
-
-    job: UUID | None = None
-    files_seen: int = 0
-    files_read: int = 0
-    files_indexed: int = 0
-    files_removed: int = 0
-    chunks_added: int = 0
-    chunks_removed: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def failed(self) -> list[Skipped]:
-        """Files that should have been indexed and could not be."""
-        return [each for each in self.skipped if each.reason in RETRIED]
-
-    def sentence(self) -> str:
-        """What happened, in one sentence; where nothing was indexed, why."""
-        if self.files_indexed or self.files_removed:
-            parts = [f"{self.files_indexed} files indexed"]
-            parts += [f"{self.files_removed} removed"] if self.files_removed else []
-            parts += [f"{len(self.failed)} failed"] if self.failed else []
-            return f"{', '.join(parts)}: {self.chunks_added} chunks new, {self.chunks_removed} gone"
-        if self.failed:
-            return f"0 files indexed: {len(self.failed)} of {self.files_seen} files failed ({self._reasons()})"
-        unchanged = self.files_seen - sum(not each.is_folder for each in self.skipped if each.stat is not None)
-        if unchanged > 0:
-            return f"0 files indexed: all {unchanged} files are unchanged"
-        if self.skipped:
-            return f"0 files indexed: everything is left out ({self._reasons()})"
-        return "0 files indexed: the folder is empty"
-
-    def _reasons(self) -> str:
-        counted: dict[str, int] = {}
-        for each in self.skipped:
-            counted[each.reason] = counted.get(each.reason, 0) + 1
-        return ", ".join(f"{reason}: {count}" for reason, count in counted.items())
 
 
 @dataclass(frozen=True, slots=True)

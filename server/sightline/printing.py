@@ -16,8 +16,8 @@ from rich.text import Text
 
 from sightline import messages
 from sightline.doctor import Check
-from sightline.indexing import Progress as Step
-from sightline.indexing import Report, Summary
+from sightline.jobs import Progress as Step
+from sightline.jobs import Report, Summary
 from sightline.projects import Project, ProjectInfo
 
 if TYPE_CHECKING:

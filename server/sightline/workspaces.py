@@ -18,7 +18,8 @@ from sightline.adapters.snapshots import Snapshots
 from sightline.adapters.store import Checkout, Store
 from sightline.core.query import parse
 from sightline.errors import FolderError
-from sightline.indexing import Indexer, Progress, Report, Summary
+from sightline.indexing import Indexer
+from sightline.jobs import Progress, Report, Summary
 from sightline.projects import Project, Projects
 from sightline.searching import Answer, Options, Search, Source
 from sightline.settings import Settings

@@ -48,6 +48,8 @@ class Client:
             "window/workDoneProgress/create": lambda params: None,
             "client/registerCapability": lambda params: None,
         }
+        #: Requests of the server that are never answered.
+        self.silent: set[str] = set()
         self.received: list[dict[str, Any]] = []
         self.answers: dict[Any, list[dict[str, Any]]] = {}
         self.process: asyncio.subprocess.Process | None = None
@@ -168,6 +170,8 @@ class Client:
             self._news.notify_all()
 
     def _reply(self, message: dict[str, Any]) -> None:
+        if message["method"] in self.silent:
+            return
         reply = self.replies.get(message["method"])
         told = {"error": {"code": -32601, "message": "no"}} if reply is None else {"result": reply(message["params"])}
         self.send({"jsonrpc": "2.0", "id": message["id"], **told})

@@ -65,7 +65,7 @@ async def test_a_name_is_found_however_it_is_typed(client: Client, typed: str, f
 @pytest.mark.parametrize(
     ("name", "kind", "container", "lines"),
     [
-        ("SessionStore", SymbolKind.Class, "src/sessions.py", (3, 11)),
+        ("SessionStore", SymbolKind.Class, "src/sessions.py", (3, 12)),
         ("save_session", SymbolKind.Method, "SessionStore", (6, 9)),
         ("greet_user", SymbolKind.Function, "src/greeting.py", (0, 3)),
         ("PageProps", SymbolKind.Interface, "app/[slug]/page.ts", (0, 1)),
@@ -137,10 +137,10 @@ async def test_a_question_mark_escapes_vs_codes_own_filter(
 ) -> None:
     settings = {"search": {"symbolEscape": enabled}}
     async with editing(data_dir, shop.root, settings=settings, clientInfo=info) as other:
-        listed = await eventually(other, "workspace/symbol", {"query": "?kept-on-disk"}, lambda each: each)
+        listed = await eventually(other, "workspace/symbol", {"query": "?retry-failed-uploads"}, lambda each: each)
         texts = [each["name"] for each in listed]
-        assert texts[0].endswith("SessionStore")
-        assert (texts[0] == "?kept-on-disk  01 SessionStore") is escaped
+        assert texts[0].endswith("retry_failed_uploads")
+        assert (texts[0] == "?retry-failed-uploads  01 retry_failed_uploads") is escaped
         if escaped:
-            assert [text[:17] for text in texts] == [f"?kept-on-disk  {place:02}" for place in range(1, len(texts) + 1)]
+            assert [text[:25] for text in texts] == [f"?retry-failed-uploads  {place:02}" for place in range(1, len(texts) + 1)]
         assert (await names(other, "sess"))[0] == "SessionStore"

@@ -26,9 +26,10 @@ class NeovimError(AssertionError):
 class Editor:
     """One running Neovim."""
 
-    def __init__(self, program: Path, address: Path) -> None:
+    def __init__(self, program: Path, home: Path) -> None:
         self._program = program
-        self._address = address
+        self._home = home
+        self.address = home / "socket"
 
     def lua(self, code: str, **values: Any) -> Any:
         """The value that Lua code returns; `values` are its locals."""
@@ -52,7 +53,7 @@ class Editor:
         deadline = time.monotonic() + within
         while not (value := self.lua(code, **values)):
             if time.monotonic() > deadline:
-                raise NeovimError(f"in {within} s it did not come about: {code}\n{self.messages()}")
+                raise NeovimError(f"in {within} s it did not come about: {code}\n{self.messages()}\n{self.log()}")
             time.sleep(0.03)
         return value
 
@@ -65,8 +66,13 @@ class Editor:
         found = "return (vim.api.nvim_exec2('messages', { output = true }).output):find(text, 1, true) ~= nil"
         self.eventually(found, within, text=text)
 
+    def log(self) -> str:
+        """The last that Neovim noted of its servers."""
+        lines = [line for path in self._home.rglob("lsp.log") for line in path.read_text().splitlines()]
+        return "\n".join(lines[-30:])
+
     def _remote(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(self._program), "--clean", "--headless", "--server", str(self._address), *arguments]
+        command = [str(self._program), "--clean", "--headless", "--server", str(self.address), *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -76,17 +82,16 @@ def running(program: Path, home: Path, folder: Path, environment: Mapping[str, s
     home.mkdir(exist_ok=True)
     init = home / "init.lua"
     init.write_text(f"vim.opt.runtimepath:append({json.dumps(str(PLUGIN))})\n{lines}\n")
-    address = home / "socket"
-    command = [str(program), "--headless", "-u", str(init), "-i", "NONE", "-n", "--listen", str(address)]
+    editor = Editor(program, home)
+    command = [str(program), "--headless", "-u", str(init), "-i", "NONE", "-n", "--listen", str(editor.address)]
     options = ["--cmd", f"set columns={COLUMNS} lines={LINES}"]
     with (home / "output").open("w") as output:
         process = subprocess.Popen(
             [*command, *options], cwd=folder, env=hermetic(home, environment), stdin=subprocess.DEVNULL,
             stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-    editor = Editor(program, address)
     try:
-        _await(address, process)
+        _await(editor.address, process)
         yield editor
     finally:
         _end(editor, process)

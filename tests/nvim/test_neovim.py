@@ -144,7 +144,7 @@ def test_the_code_action_fills_the_list(editor: Editor) -> None:
     editor.command("edit src/retry.py")
     editor.eventually("return #vim.lsp.get_clients({ bufnr = 0 }) > 0")
     editor.lua("vim.lsp.buf.code_action({ apply = true, range = { start = { 1, 0 }, ['end'] = { 7, 5 } } })")
-    editor.eventually(f"{TITLE} == 'Sightline: like src/retry.py:1-7'")
+    editor.eventually(f"{TITLE}:find('Sightline: like src/retry.py:1-7', 1, true)")
     assert editor.lua(ITEMS)[0]["path"] == "web/again.js"
 
 
@@ -152,7 +152,7 @@ def test_workspace_symbol_takes_whole_sentences(editor: Editor) -> None:
     editor.eventually("return #vim.lsp.get_clients({ bufnr = 0 }) > 0")
     editor.lua("vim.lsp.buf.workspace_symbol('call again after a failure')")
     editor.eventually("return #vim.fn.getqflist() > 0")
-    assert editor.lua(ITEMS)[0]["path"] == "src/retry.py"
+    assert {item["path"] for item in editor.lua(ITEMS)[:2]} == {"src/retry.py", "web/again.js"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sightline.lsp.progress import Work
 from sightline.lsp.wire import Server
 
 if TYPE_CHECKING:  # heavy, and nothing that `initialize` needs
-    from sightline.indexing import Progress, State
+    from sightline.jobs import Progress, State
     from sightline.workspaces import Workspace, Workspaces
 
 MANY: Final = 20

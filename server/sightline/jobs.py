@@ -1,0 +1,78 @@
+"""What a job tells of itself: how far it is, what the indexer has become, and what was done in the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+from uuid import UUID
+
+from sightline.adapters.files import Skipped
+from sightline.errors import SightlineError
+
+RETRIED: Final = frozenset(("unreadable", "failed", "vanished"))
+"""Reasons that may be gone at the next look, which is why such a file is always looked at again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is; `files_total` is known before the first file is done."""
+
+    phase: str
+    files_done: int = 0
+    files_total: int = 0
+    chunks: int = 0
+    job: UUID | None = None
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What an indexer that runs for ever has just become or done."""
+
+    role: Literal["writer", "reader", "waiting"]
+    summary: Summary | None = None
+    problem: SightlineError | None = None
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a job did. `skipped` lists every file and folder left out, with the reason."""
+
+    job: UUID | None = None
+    files_seen: int = 0
+    files_read: int = 0
+    files_indexed: int = 0
+    files_removed: int = 0
+    chunks_added: int = 0
+    chunks_removed: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> list[Skipped]:
+        """Files that should have been indexed and could not be."""
+        return [each for each in self.skipped if each.reason in RETRIED]
+
+    def sentence(self) -> str:
+        """What happened, in one sentence; where nothing was indexed, why."""
+        if self.files_indexed or self.files_removed:
+            parts = [f"{self.files_indexed} files indexed"]
+            parts += [f"{self.files_removed} removed"] if self.files_removed else []
+            parts += [f"{len(self.failed)} failed"] if self.failed else []
+            return f"{', '.join(parts)}: {self.chunks_added} chunks new, {self.chunks_removed} gone"
+        if self.failed:
+            return f"0 files indexed: {len(self.failed)} of {self.files_seen} files failed ({self._reasons()})"
+        unchanged = self.files_seen - sum(not each.is_folder for each in self.skipped if each.stat is not None)
+        if unchanged > 0:
+            return f"0 files indexed: all {unchanged} files are unchanged"
+        if self.skipped:
+            return f"0 files indexed: everything is left out ({self._reasons()})"
+        return "0 files indexed: the folder is empty"
+
+    def _reasons(self) -> str:
+        counted = Counter(each.reason for each in self.skipped)
+        return ", ".join(f"{reason}: {count}" for reason, count in counted.items())
