@@ -171,9 +171,8 @@ class Search:
             for number, source in enumerate(self._sources):
                 ids = [each.repository_id for each in source.checkouts]
                 snapshot = await stack.enter_async_context(source.snapshots.open(ids, source.embedder_id))
-                percent = await snapshot.indexed_percent(ids)
                 found = await _Candidates(snapshot, ids, query, vector, options.mode).find()
-                pools.append(_Pool(number, source, snapshot, percent, found))
+                pools.append(_Pool(number, source, snapshot, found))
             ranked = rank(
                 [each for pool in pools for each in pool.candidates()], query, _pooled_idf(pools),
                 limit=options.limit + SPARE, max_per_file=options.max_per_file, weights=weights,
@@ -220,12 +219,12 @@ class _Pool:
     """One source's share of a search. Its ids are shifted, so that those of several databases do not meet."""
 
     def __init__(
-        self, number: int, source: Source, snapshot: Snapshot, percent: int, found: _Found | None
+        self, number: int, source: Source, snapshot: Snapshot, found: _Found | None
     ) -> None:
         self._shift = number * SOURCE_STEP
         self._source = source
         self._snapshot = snapshot
-        self.percent = percent
+        self.percent = snapshot.indexed_percent
         self.found = found
 
     def candidates(self) -> list[Candidate]:

@@ -16,9 +16,10 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import mean
 from types import ModuleType
 from typing import Any
 
@@ -42,8 +43,10 @@ def main() -> None:
     args.results.parent.mkdir(parents=True, exist_ok=True)
     args.results.write_text("".join(json.dumps({"id": name, "results": rows}) + "\n" for name, rows in answers.items()))
     report = scored(args.bench, args.results)
-    failed = failures(load_scorer(args.bench / "score.py"), queries, answers)
+    scorer = load_scorer(args.bench / "score.py")
+    failed = failures(scorer, queries, answers)
     report |= {"display": "one entry per file", "results": str(args.results), "imperfect": len(failed)}
+    report["reliability"] = reliability(scorer, queries, answers)
     if args.json:
         print(json.dumps(report | {"failures": failed}))
     else:
@@ -139,6 +142,34 @@ def failures(scorer: ModuleType, queries: Iterable[Row], answers: dict[str, list
             }
         )
     return sorted(rows, key=lambda row: (row["ndcg10"], row["id"]))
+
+
+def reliability(scorer: ModuleType, queries: Iterable[Row], answers: dict[str, list[Row]]) -> Row:
+    """What the hits' scores and labels promise, and the share of them that are targets."""
+    hits = [
+        hit | {"right": any(scorer.matches(hit, target) for target in query["targets"])}
+        for query in queries
+        for hit in answers[query["id"]]
+    ]
+    bins = {
+        f"{tenth / 10:.1f}": [hit for hit in hits if int(min(hit["score"], 0.999) * 10) == tenth] for tenth in range(10)
+    }
+    labels = {name: [hit for hit in hits if hit["label"] == name] for name in ("strong", "good", "weak")}
+    return {
+        "by_score": {name: kept(each) for name, each in bins.items()},
+        "by_label": {name: kept(each) for name, each in labels.items()},
+    }
+
+
+def kept(hits: Sequence[Row]) -> Row:
+    """How many hits there are, the mean of their scores, and the share that keeps the promise."""
+    if not hits:
+        return {"hits": 0}
+    return {
+        "hits": len(hits),
+        "predicted": round(mean(hit["score"] for hit in hits), 3),
+        "actual": round(mean(hit["right"] for hit in hits), 3),
+    }
 
 
 def rank_of(scorer: ModuleType, target: Row, results: list[Row]) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from sightline.lsp.server import make
 from sightline.lsp.wire import Server
 from sightline.workspaces import Workspaces
 
-from .support import PATIENCE, Client, connected
+from .support import PATIENCE, Client, RpcError, connected
 
 CAPABILITIES: Final[dict[str, Any]] = {
     "window": {"workDoneProgress": True, "showDocument": {"support": True}},
@@ -74,17 +75,18 @@ def as_folder(root: Path) -> dict[str, str]:
 
 
 async def eventually(client: Client, method: str, params: Any, condition: Callable[[Any], Any]) -> Any:
-    """The first result of a request that fulfils the condition."""
-    result: Any = None
-    try:
-        async with asyncio.timeout(PATIENCE):
-            result = await client.request(method, params)
-            while not condition(result):
-                await asyncio.sleep(0.02)
-                result = await client.request(method, params)
-    except TimeoutError:
-        raise AssertionError(f"it did not come about; the last answer: {result}") from None
-    return result
+    """The first result of a request that fulfils the condition; until then it may fail as well."""
+    answer: Any = None
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            answer = await client.request(method, params)
+            if condition(answer):
+                return answer
+        except RpcError as error:
+            answer = error
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"it did not come about; the last answer: {answer}")
 
 
 async def indexed(client: Client) -> dict[str, Any]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sightline.lsp import session as session_module
-from sightline.lsp.session import Session
+from sightline.lsp.server import make
+from sightline.settings import Settings
+from sightline.workspaces import Workspaces
 from support import Files
 
 from .product import (
@@ -20,12 +24,11 @@ from .product import (
     editing,
     eventually,
     indexed,
-    is_current,
     opened,
     paths,
     product,
 )
-from .support import Client, connected
+from .support import PATIENCE, Client, connected
 
 SEARCH = "sightline/search"
 QUERY = {"query": "session upload", "limit": 50}
@@ -234,19 +237,34 @@ async def test_settings_that_cannot_be_used_are_told_by_every_request_until_they
         await found(client, "a.py")
 
 
-async def test_a_client_that_does_not_answer_is_not_waited_for(
-    data_dir: Path, folder: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session_module, "READY_SECONDS", 0.3)
+async def test_a_client_that_does_not_answer_has_no_settings(data_dir: Path, folder: Files) -> None:
     folder.write({"a.py": SESSIONS})
     async with connected(product(data_dir)) as client:
         client.silent.add("workspace/configuration")
         await client.initialize(capabilities=CAPABILITIES, workspaceFolders=[as_folder(folder.root)])
-        early = await client.refused(SEARCH, QUERY)
-        assert (early.code, early.data["code"]) == (-32803, "databaseUnavailable")
-        await eventually(client, "sightline/status", {}, is_current)
-        monkeypatch.undo()
+        assert (await client.request(SEARCH, QUERY))["projects"]
         await found(client, "a.py")
+
+
+async def test_a_request_that_comes_early_waits_a_little_for_the_database_and_then_says_so(folder: Files) -> None:
+    opening = asyncio.Event()
+
+    @asynccontextmanager
+    async def never(settings: Settings) -> AsyncIterator[Workspaces]:
+        opening.set()
+        await asyncio.Event().wait()
+        yield NotImplemented
+
+    async with editing(folder.root, folder.root, server=make(never)) as client:
+        await opening.wait()
+        began = time.monotonic()
+        early = [client.start(SEARCH, QUERY), client.start("sightline/jobs", {}), client.start("workspace/symbol", QUERY)]
+        assert (await client.request("sightline/status"))["folders"][0]["phase"] == "starting"
+        for id_ in early:
+            error = await client.failure(id_)
+            assert (error.code, error.data["code"]) == (-32803, "databaseUnavailable")
+            assert error.message == "the database is still starting"
+        assert 5 <= time.monotonic() - began < PATIENCE
 
 
 async def test_hits_are_checked_against_open_documents(data_dir: Path, folder: Files, tmp_path: Path) -> None:
@@ -293,8 +311,3 @@ async def test_a_folder_that_vanishes_and_comes_back_is_indexed_again(data_dir: 
         await indexed(client)
         folder.write({"c.py": UPLOAD})
         await found(client, "b.py", "c.py")
-
-
-def test_a_session_waits_for_the_database_as_long_as_the_contract_says() -> None:
-    assert session_module.READY_SECONDS == 5
-    assert Session.lifespan

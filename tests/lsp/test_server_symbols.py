@@ -117,7 +117,7 @@ async def test_filters_work_in_a_question(client: Client) -> None:
     }
 
 
-def test_every_kind_has_one_in_lsp() -> None:
+async def test_every_kind_has_one_in_lsp() -> None:
     assert set(symbols.KINDS) == set(KINDS)
 
 

@@ -107,8 +107,18 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
             hint="As a superuser run in template1: CREATE EXTENSION IF NOT EXISTS vector;"
             " and as the database's owner: GRANT CREATE ON SCHEMA public TO <role>;",
         ) from error
-    except asyncpg.UndefinedFileError as error:
+    except (asyncpg.FeatureNotSupportedError, asyncpg.UndefinedFileError) as error:
+        raise no_vector() from error
+    except asyncpg.UndefinedObjectError as error:  # no type halfvec: an extension made by an older package
         raise DatabaseUnfit(
-            "the Postgres server has no pgvector",
-            hint="Install pgvector 0.7 or later on the server, then run: CREATE EXTENSION vector;",
+            "the database's vector extension is older than 0.7",
+            hint="As a superuser run in template1: ALTER EXTENSION vector UPDATE;",
         ) from error
+
+
+def no_vector() -> DatabaseUnfit:
+    """A server on which pgvector is not installed, or not any more."""
+    return DatabaseUnfit(
+        "the Postgres server has no pgvector",
+        hint="Install pgvector 0.7 or later on the server, then run: CREATE EXTENSION vector;",
+    )

@@ -77,7 +77,7 @@ class Server:
     async def connect(self, database: str | None = None) -> asyncpg.Connection:
         """A connection of its own, for locks and LISTEN; the caller closes it."""
         with translated():
-            parameters = self._parameters | ({"database": database} if database else {})
+            parameters = self._parameters | ({"database": database} if database else {}) | _settings_for(database)
             connection: asyncpg.Connection = await asyncpg.connect(**parameters, timeout=CONNECT_SECONDS)
             if database not in (None, REGISTRY, "postgres"):
                 await prepare_connection(connection)
@@ -105,7 +105,8 @@ class Server:
                         max_size=POOL_SIZE,
                         timeout=CONNECT_SECONDS,
                         init=None if database == REGISTRY else prepare_connection,
-                        server_settings={"application_name": "sightline"},
+                        reset=_nothing_to_reset,
+                        **_settings_for(database),
                     )
             return self._pools[database]
 
@@ -171,7 +172,14 @@ class Server:
             await _create(connection, f"create database {REGISTRY}")
 
     async def _any_database(self) -> str:
-        connection = await self.connect()
+        try:
+            connection = await self.connect()
+        except DatabaseUnfit as error:
+            if not isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
+                raise
+            raise DatabaseUnfit(
+                "SIGHTLINE_DATABASE_URL names a database that does not exist", hint="Name one that does, such as postgres."
+            ) from error
         try:
             return cast(str, await connection.fetchval("select current_database()"))
         finally:
@@ -198,14 +206,13 @@ class Server:
 
 
 async def prepare_connection(connection: asyncpg.Connection) -> None:
-    """Codecs and settings of a project connection; an index may lose its last second, never its shape."""
+    """The codecs of a project connection."""
     try:
         await register_vector(connection)
     except ValueError as error:  # pgvector's word for a database without the extension
         raise DatabaseUnfit(
             "the project's database has no vector extension", hint="As a superuser run in it: CREATE EXTENSION vector;"
         ) from error
-    await connection.execute("set synchronous_commit = off; set jit = off; set max_parallel_workers_per_gather = 0")
 
 
 async def check_requirements(connection: asyncpg.Connection) -> None:
@@ -218,10 +225,7 @@ async def check_requirements(connection: asyncpg.Connection) -> None:
         )
     available = await connection.fetchval("select default_version from pg_available_extensions where name = 'vector'")
     if available is None:
-        raise DatabaseUnfit(
-            "the Postgres server has no pgvector",
-            hint="Install pgvector 0.7 or later on the server, then run: CREATE EXTENSION vector;",
-        )
+        raise migrations.no_vector()
     if tuple(int(part) for part in re.findall(r"\d+", available)[:2]) < MINIMUM_VECTOR:
         raise DatabaseUnfit(
             f"the server has pgvector {available}; 0.7 or later is needed",
@@ -243,12 +247,23 @@ def translated() -> Iterator[None]:
         yield
     except SightlineError:
         raise
+    except asyncpg.ClientConfigurationError as error:
+        raise _no_address() from error
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as error:
         raise DatabaseUnfit(
             "the database refused the role or its password", hint="Check SIGHTLINE_DATABASE_URL and PGPASSWORD."
         ) from error
     except asyncpg.InvalidCatalogNameError as error:
-        raise DatabaseUnfit("the database does not exist", hint="Run: sightline doctor") from error
+        raise DatabaseUnfit(
+            "the database does not exist", hint="A project's database is made again when its folder is opened."
+        ) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise DatabaseUnfit(
+            "the database role may not use what another role of Sightline has made",
+            hint="As a superuser run: GRANT <that role> TO <this role>;",
+        ) from error
+    except asyncpg.UndefinedFileError as error:
+        raise migrations.no_vector() from error
     except (asyncpg.DiskFullError, asyncpg.OutOfMemoryError) as error:
         raise DatabaseUnavailable("the database's disk is full", hint="Free some space; nothing is lost.") from error
     except _UNAVAILABLE as error:
@@ -257,10 +272,8 @@ def translated() -> Iterator[None]:
         ) from error
     except asyncpg.PostgresError as error:
         raise DatabaseError(f"the database refused a statement ({type(error).__name__})") from error
-    except ValueError as error:  # asyncpg's word for a connection string that it cannot read
-        raise DatabaseUnfit(
-            "SIGHTLINE_DATABASE_URL is no Postgres address", hint="Write postgresql://USER@HOST:PORT/DATABASE."
-        ) from error
+    except (ValueError, OverflowError) as error:  # of a connection string that cannot be read
+        raise _no_address() from error
 
 
 async def _create(connection: asyncpg.Connection, statement: str) -> None:
@@ -272,11 +285,29 @@ async def _create(connection: asyncpg.Connection, statement: str) -> None:
         raise _no_createdb() from error
 
 
+def _no_address() -> DatabaseUnfit:
+    return DatabaseUnfit(
+        "SIGHTLINE_DATABASE_URL is no Postgres address", hint="Write postgresql://USER@HOST:PORT/DATABASE."
+    )
+
+
 def _no_createdb() -> DatabaseUnfit:
     return DatabaseUnfit(
         "the database role may not create databases; Sightline keeps one for each project",
         hint="As a superuser run: ALTER ROLE <role> CREATEDB;",
     )
+
+
+def _settings_for(database: str | None) -> dict[str, Any]:
+    """An index may lose its last second, never its shape; the registry may lose nothing."""
+    settings = {"application_name": "sightline"}
+    if database not in (None, REGISTRY, "postgres"):
+        settings |= {"synchronous_commit": "off", "jit": "off", "max_parallel_workers_per_gather": "0"}
+    return {"server_settings": settings}
+
+
+async def _nothing_to_reset(connection: asyncpg.Connection) -> None:
+    """Locks and LISTEN have connections of their own, so asyncpg's reset would be a round trip for nothing."""
 
 
 async def _closed(connection: asyncpg.Connection) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,6 +25,15 @@ from sightline.core.symbols import Symbol
 BLOCK_CACHE_BYTES: Final = 32 << 20
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 SYMBOLS_READ: Final = 300
+PERCENT: Final = (
+    "select case when r.unfinished = 0 and j.running = 0 then 100"
+    " else coalesce(least(99, 100 * j.done / nullif(j.total, 0)), 0) end from"
+    " (select count(*) filter (where last_indexed_at is null) as unfinished from repositories"
+    "  where id = any($1::int[])) r,"
+    " (select count(*) as running, sum(files_done) as done, sum(files_total) as total from indexing_jobs"
+    "  where state = 'running' and repository_id = any($1::int[])) j"
+)
+"""How much of the checkouts is indexed: 100 only when each one's first scan has ended and no job runs."""
 NO_IDS: Final = np.zeros(0, np.int64)
 
 
@@ -115,17 +124,20 @@ class Snapshots:
         rows = await connection.fetch(
             "select 0 as kind, id, null::bytea as data from word_segments where repository_id = any($1::int[])"
             " union all select 1, id, null from vector_segments where repository_id = any($1::int[]) and embedder_id = $2"
-            " union all select 2, 0, string_agg(int8send(chunk_id), ''::bytea order by chunk_id) from dead_chunks",
+            " union all select 2, 0, string_agg(int8send(chunk_id), ''::bytea order by chunk_id) from dead_chunks"
+            f" union all select 3, ({PERCENT}), null",
             repositories, embedder_id,
         )  # fmt: skip
         words = sorted(row[1] for row in rows if row[0] == 0)
         vectors = sorted(row[1] for row in rows if row[0] == 1)
         packed = next((row[2] for row in rows if row[0] == 2 and row[2]), b"")
+        percent = next(row[1] for row in rows if row[0] == 3)
         dead = np.frombuffer(packed, ">i8").astype(np.int64)
         await self._load_words(connection, words)
         await self._load_vectors(connection, vectors)
         collection = self._collected(words, packed, dead)
-        return Snapshot(self, connection, embedder_id, words, collection, self._joined(vectors, packed, dead))
+        vector_rows = self._joined(vectors, packed, dead)
+        return Snapshot(self, connection, embedder_id, words, collection, vector_rows, percent)
 
     async def _load_words(self, connection: Connection, ids: list[int]) -> None:
         missing = [each for each in ids if each not in self._words]
@@ -220,6 +232,7 @@ class Snapshot:
         segments: Sequence[int],
         words: bm25.Collection,
         vectors: VectorRows,
+        indexed_percent: int,
     ) -> None:
         self._owner = owner
         self._connection = connection
@@ -227,6 +240,7 @@ class Snapshot:
         self._segments = segments
         self.words = words
         self.vectors = vectors
+        self.indexed_percent = indexed_percent
 
     async def scores(self, terms: Sequence[str]) -> bm25.Scores:
         """BM25F of every chunk and file for `terms`."""
@@ -273,18 +287,16 @@ class Snapshot:
 
     async def features(self, chunk_ids: Sequence[int]) -> dict[int, Features]:
         """What the ranker needs of each candidate."""
-        ids = list(chunk_ids)
-        names: dict[int, list[DefinedName]] = defaultdict(list)
-        for row in await self._connection.fetch(
-            "select chunk_id, name, kind, depth, container, line_count from definitions where chunk_id = any($1::bigint[])"
-            " order by chunk_id, line_offset", ids,
-        ):  # fmt: skip
-            names[row[0]].append(DefinedName(row[1], row[2], row[3], row[4], row[5] == 1))
         rows = await self._connection.fetch(
-            "select c.id, f.id, f.relative_path, c.start_byte from code_chunks c join code_files f on f.id = c.code_file_id"
-            " where c.id = any($1::bigint[])", ids,
-        )  # fmt: skip
-        return {row[0]: Features(row[1], row[2], row[3], tuple(names[row[0]])) for row in rows}
+            "select c.id, f.id, f.relative_path, c.start_byte, d.names, d.kinds, d.depths, d.containers, d.lines"
+            " from code_chunks c join code_files f on f.id = c.code_file_id left join lateral (select"
+            "  array_agg(name order by line_offset) as names, array_agg(kind order by line_offset) as kinds,"
+            "  array_agg(depth order by line_offset) as depths, array_agg(container order by line_offset) as containers,"
+            "  array_agg(line_count order by line_offset) as lines from definitions where chunk_id = c.id) d on true"
+            " where c.id = any($1::bigint[])",
+            list(chunk_ids),
+        )
+        return {row[0]: Features(row[1], row[2], row[3], _defined(row)) for row in rows}
 
     async def texts(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
         """The chunks as they are shown."""
@@ -295,20 +307,6 @@ class Snapshot:
             list(chunk_ids),
         )
         return {row[0]: ChunkText(*row) for row in rows}
-
-    async def indexed_percent(self, repository_ids: Sequence[int]) -> int:
-        """How much of the checkouts is indexed: 100 only when each one's first scan has ended and no job runs."""
-        row = await self._connection.fetchrow(
-            "select count(*) filter (where last_indexed_at is null) as unfinished,"
-            " (select count(*) from indexing_jobs where state = 'running' and repository_id = any($1::int[])) as running,"
-            " (select sum(files_done) from indexing_jobs where state = 'running' and repository_id = any($1::int[])) as done,"
-            " (select sum(files_total) from indexing_jobs where state = 'running' and repository_id = any($1::int[]))"
-            " as total from repositories where id = any($1::int[])",
-            list(repository_ids),
-        )
-        if row is None or not row["unfinished"] and not row["running"]:
-            return 100
-        return min(99, 100 * int(row["done"] or 0) // int(row["total"])) if row["total"] else 0
 
 
 def _conditions(own: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -330,6 +328,13 @@ def _conditions(own: str) -> list[tuple[str, tuple[str, ...]]]:
         near = "(folded like $3 or folded like $4) and abs(length(folded) - $5::text::int) <= 1"
         conditions.append((near, (own[:half] + "%", "%" + own[-half:], str(len(own)))))
     return conditions
+
+
+def _defined(row: asyncpg.Record) -> tuple[DefinedName, ...]:
+    if row[4] is None:
+        return ()
+    columns = zip(row[4], row[5], row[6], row[7], row[8], strict=True)
+    return tuple([DefinedName(name, kind, depth, container, lines == 1) for name, kind, depth, container, lines in columns])
 
 
 def _columns(row: asyncpg.Record) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint32]]:

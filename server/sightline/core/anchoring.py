@@ -27,10 +27,12 @@ class Anchor:
 def find(source: bytes, text: str, start_byte: int) -> Anchor | None:
     """The occurrence of `text` that is nearest to `start_byte`, None where there is none."""
     wanted = text.encode("utf-8")
-    start = start_byte if source.startswith(wanted, start_byte) else _nearest(source, wanted, start_byte)
-    if start is None:
+    if source.startswith(wanted, start_byte):
+        return Anchor(start_byte, _lines_before(source, start_byte), moved=False)
+    if "\ufffd" in text:
         return _in_decoded(source, text, start_byte)
-    return Anchor(start, _lines_before(source, start), start != start_byte)
+    start = _nearest(source, wanted, start_byte)
+    return None if start is None else Anchor(start, _lines_before(source, start), moved=True)
 
 
 def lines_of(text: str) -> list[str]:
@@ -73,8 +75,6 @@ def _nearest(source: bytes, wanted: bytes, start_byte: int) -> int | None:
 
 def _in_decoded(source: bytes, text: str, start_byte: int) -> Anchor | None:
     """For bytes that are no UTF-8, or hold NUL: the index has them replaced, so compare what the index would have."""
-    if "\ufffd" not in text:
-        return None
     decoded = source.decode("utf-8", "replace").replace("\0", "\ufffd")
     guess = len(source[:start_byte].decode("utf-8", "replace"))
     before, after = decoded.rfind(text, 0, guess + len(text)), decoded.find(text, guess)

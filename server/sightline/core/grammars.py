@@ -46,7 +46,9 @@ def load(grammar: str) -> Language | None:
 
 
 def parse(language: Language, source: bytes) -> Tree | None:
-    """The syntax tree, or None when the parser needs far more work than real code of this size does."""
+    """The syntax tree; None for text that is no code, and when the parser does far more work than real code needs."""
+    if is_hostile(source):
+        return None
     text = _LONE_CR.sub(b"\n", source) if b"\r" in source else source
     left = int(_REPORTS_AT_LEAST + _REPORTS_PER_BYTE * len(source))
 
@@ -62,6 +64,19 @@ def parse(language: Language, source: bytes) -> Tree | None:
         return Parser(language).parse(read, progress_callback=exhausted)
     except ValueError:  # what the binding raises when the callback stops it
         return None
+
+
+def is_hostile(source: bytes) -> bool:
+    """Whether this is minified, or a parser's torture test: there its time and memory grow with the square of the size."""
+    if len(source) > _LONG_LINES and sum(map(len, _LONG_LINE.findall(source))) > len(source) // 2:
+        return True
+    return any(abs(source.count(one) - source.count(other)) > surplus for one, other, surplus in _PAIRS)
+
+
+_LONG_LINES: Final = 10_000
+_LONG_LINE: Final = re.compile(rb"[^\r\n]{5000,}")
+_PAIRS: Final = ((b"(", b")", 500), (b"[", b"]", 500), (b"{", b"}", 500), (b"<", b">", 2_000))
+"""Brackets, and how many may lack their partner: Rust takes 550 MB for 1,300 open parentheses, and exits for more."""
 
 
 @cache

@@ -10,9 +10,9 @@ from dataclasses import astuple, dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from sightline.core import noise
+from sightline.core import confidence, noise
 from sightline.core.identifiers import file_stem, folded, name_words, stem_words
-from sightline.core.model import TYPE_KINDS, Candidate, DefinedName, Identifier, Label, Query, Ranked
+from sightline.core.model import TYPE_KINDS, Candidate, DefinedName, Identifier, Query, Ranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +64,6 @@ FAINT_KINDS: Final = frozenset(("heading", "key"))
 FAINT: Final = 0.5
 """A heading or a key of a name is about the thing, it is not the thing."""
 
-# The constants of `relevance` and `label` are calibrated by tests/bench/quality.py.
-MIDDLE: Final = 5.0
-"""The score of an entry that is as likely right as wrong."""
-SPREAD: Final = 1.5
-ENOUGH_WORDS: Final = 0.35
-"""The share of the greatest possible BM25F that the best candidate reaches where code answers the query, or else ..."""
-ENOUGH_COSINE: Final = 0.45
-"""... the cosine. Scores are relative to the best candidate, so that alone they cannot tell a miss."""
-TERM_CEILING: Final = 2.2
-"""k1 + 1: what a term's idf is multiplied by at most."""
-STRONG: Final = 0.75
-GOOD: Final = 0.4
-
 _SEPARATOR: Final = re.compile(r"::|->|[.#\\]")
 
 
@@ -114,19 +101,13 @@ def rank(
         weighted = tuple([factor * signal if signal else 0.0 for factor, signal in zip(factors, signals, strict=True)])
         scored.append(_Scored(sum(weighted), weighted, candidate))
     scored.sort(key=_Scored.order)
-    evidence = _evidence(candidates, asked)
     entries, more = _by_file(scored, limit, max_per_file)
-    return [_ranked(entry, evidence, tuple(more.pop(entry.candidate.file_id, ()))) for entry in entries]
-
-
-def relevance(score: float, evidence: float = 1.0) -> float:
-    """A score as a chance in 0..1 of being right, given the share of `evidence` that the query has an answer at all."""
-    return evidence * (1.0 + math.tanh((score - MIDDLE) / SPREAD / 2.0)) / 2.0
-
-
-def label(chance: float) -> Label:
-    """What people read instead of a number."""
-    return "strong" if chance >= STRONG else "good" if chance >= GOOD else "weak"
+    evidence = confidence.evidence(candidates, query, asked.total)
+    chances = confidence.chances([each.score for each in entries], _lead(scored), evidence, query)
+    return [
+        _ranked(entry, chance, tuple(more.pop(entry.candidate.file_id, ())))
+        for entry, chance in zip(entries, chances, strict=True)
+    ]
 
 
 def _by_file(
@@ -146,16 +127,15 @@ def _by_file(
     return entries, more
 
 
-def _ranked(entry: _Scored, evidence: float, more: tuple[Candidate, ...]) -> Ranked:
-    chance = relevance(entry.score, evidence)
+def _ranked(entry: _Scored, chance: float, more: tuple[Candidate, ...]) -> Ranked:
     signals = dict(zip(SIGNALS, entry.signals, strict=True))
-    return Ranked(entry.candidate, entry.score, signals, label(chance), chance, more)
+    return Ranked(entry.candidate, entry.score, signals, confidence.label(chance), chance, more)
 
 
-def _evidence(candidates: Sequence[Candidate], asked: _Asked) -> float:
-    words = max(each.bm25 for each in candidates) / (TERM_CEILING * asked.total)
-    cosine = max(each.cosine for each in candidates)
-    return min(1.0, max(words / ENOUGH_WORDS, cosine / ENOUGH_COSINE, 0.0))
+def _lead(scored: Sequence[_Scored]) -> float | None:
+    """How far the best is ahead of any other file."""
+    best = scored[0]
+    return next((best.score - each.score for each in scored if each.candidate.file_id != best.candidate.file_id), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +219,11 @@ def _signals(candidates: Sequence[Candidate], asked: _Asked) -> Iterator[tuple[C
     for place, candidate in enumerate(candidates):
         path = candidate.path
         if path not in of_path:
-            of_path[path] = _covered(_path(path).words, asked), float(noise.noisy(path, asked.noise, outdated)), _path(path).depth
+            of_path[path] = (
+                _covered(_path(path).words, asked),
+                float(noise.noisy(path, asked.noise, outdated)),
+                _path(path).depth,
+            )
         file_name, noisy, depth = of_path[path]
         yield (
             candidate,

@@ -75,6 +75,13 @@ class Folder:
         if self.workspace is not None and not self.workspace.indexer.queued:
             self.workspace.indexer.touch()
 
+    def pause(self, wanted: bool) -> None:
+        """Begins no further batch, or goes on."""
+        if self.workspace is not None:
+            indexer = self.workspace.indexer
+            (indexer.pause if wanted else indexer.resume)()
+            self._changed()
+
     def cancel(self) -> bool:
         """Ends the work under way; whether there was any. What it left undone is not taken for indexed."""
         if self.workspace is None or self.progress is None:

@@ -118,15 +118,13 @@ async def cancel_job(session: Session, params: messages.CancelJobParams) -> mess
 
 async def pause(session: Session, params: messages.NoParams) -> messages.Jobs:
     for folder in await session.scoped(None):
-        if folder.workspace is not None:
-            folder.workspace.indexer.pause()
+        folder.pause(True)
     return await jobs(session, messages.JobsParams())
 
 
 async def resume(session: Session, params: messages.NoParams) -> messages.Jobs:
     for folder in await session.scoped(None):
-        if folder.workspace is not None:
-            folder.workspace.indexer.resume()
+        folder.pause(False)
     return await jobs(session, messages.JobsParams())
 
 

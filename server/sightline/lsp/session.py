@@ -32,6 +32,8 @@ Opener = Callable[[Settings], AbstractAsyncContextManager["Workspaces"]]
 HEAVY: Final = ("sightline.workspaces", "sightline.answers", "sightline.adapters.watching")
 READY_SECONDS: Final = 5.0
 """How long a request that comes before the database is ready waits for it."""
+ANSWER_SECONDS: Final = 2.0
+"""A client that does not answer for so long has no settings."""
 SECTION: Final = "sightline"
 LOG: Final = logging.getLogger(__name__)
 
@@ -175,7 +177,12 @@ class Session:
         from sightline.workspaces import current_bytes
 
         document = self._documents.get(root / path)
-        return document.source.encode("utf-8", "surrogatepass") if document is not None else current_bytes(root, path)
+        if document is not None:
+            return document.source.encode("utf-8", "surrogatepass")
+        try:
+            return current_bytes(root, path)
+        except FolderError:  # this folder is gone; others may be in the same search
+            return None
 
     def text_in(self, text: str, range_: messages.Range) -> str:
         """The part of a text that a range in the client's units covers."""
@@ -263,6 +270,7 @@ class Session:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
         self._ready.clear()
+        self.problem = None
 
     async def _tell_changes(self) -> None:
         """`sightline/statusChanged`, as often as it helps a person."""
@@ -300,7 +308,7 @@ class Session:
     async def _asked(self) -> Any:
         item = types.ConfigurationItem(section=SECTION)
         try:
-            async with asyncio.timeout(READY_SECONDS):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 found: Coroutine[Any, Any, Any] = self.server.workspace_configuration_async(
                     types.ConfigurationParams([item])
                 )

@@ -21,15 +21,22 @@ local function missing(command)
   end
 end
 
---- Names the root of a buffer that Neovim 0.11 or later wants to attach a client to, if it has one.
+--- Tells, once, where the server cannot be run.
+---@return boolean whether it can
+function M.check_installed()
+  local absent = missing(config.resolved().cmd)
+  if absent then
+    notice.not_installed(absent, false)
+  end
+  return absent == nil
+end
+
+--- Names the root of a buffer that Neovim wants to attach a client to, if it has one.
 ---@param buffer integer
 ---@param on_root fun(folder: string)
 function M.attach(buffer, on_root)
   local folder = root.of(buffer)
-  local absent = folder and missing(config.resolved().cmd)
-  if absent then
-    notice.not_installed(absent, false)
-  elseif folder then
+  if folder and M.check_installed() then
     on_root(folder)
   end
 end

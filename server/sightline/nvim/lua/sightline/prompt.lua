@@ -16,6 +16,7 @@ local LEAST_COLUMNS, LEAST_LINES = 40, 12
 ---@field preview sightline.Preview
 ---@field found sightline.Entry[]
 ---@field note string
+---@field accepted? string[] how the best hit is to be opened as soon as it is there
 local Prompt = {}
 Prompt.__index = Prompt
 
@@ -141,9 +142,11 @@ function Prompt:move(by)
   self:show_preview()
 end
 
+--- Opens the chosen hit; whoever types and presses Enter at once gets the best when it comes.
 ---@param how? 'split'|'vsplit'|'tab'
 function Prompt:accept(how)
-  local entry = self:selected()
+  self.accepted = self.live:is_busy() and { how } or nil
+  local entry = not self.accepted and self:selected()
   if entry then
     self:close()
     -- Later, because the end of insert mode would move the cursor left.
@@ -203,9 +206,13 @@ local function follow(prompt)
     vim.api.nvim_create_autocmd(events, { group = group, buffer = buffer, callback = callback })
   end
   on({ 'TextChanged', 'TextChangedI', 'TextChangedP' }, prompt.input, function()
+    prompt.accepted = nil
     prompt.live:type(prompt:query(), function(found)
       if vim.api.nvim_win_is_valid(prompt.list_window) then
         prompt:show(found)
+        if prompt.accepted then
+          prompt:accept(prompt.accepted[1])
+        end
       end
     end)
   end)

