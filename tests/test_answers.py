@@ -16,6 +16,7 @@ from sightline import messages, searching
 from sightline.answers import MOST_MARKS, SNIPPET_LINES, Encoding, to_answer, to_hit
 from sightline.core.anchoring import lines_of, marks
 from sightline.core.identifiers import text_terms
+from sightline.printing import show_answer
 from sightline.projects import Project
 
 ROOT = Path.cwd().absolute() / "a folder"
@@ -103,6 +104,16 @@ def test_a_long_snippet_keeps_the_best_line_and_only_its_marks(count: int, data:
     assert lines[best] in shown
     assert [each.start.line for each in message.highlights] == [message.snippet_line + row for row in range(len(shown))]
     assert (message.range.start.line, message.range.end.line) == (first, first + count - 1)
+
+
+@pytest.mark.parametrize("best", [30, 45, 59])
+def test_the_command_line_shows_the_best_line_of_a_long_hit(best: int, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "\n".join(f"value_{number} = {number}" for number in range(60))
+    answer = searching.Answer((hit_of(text, best),), True, 100, "hybrid")
+    show_answer(to_answer(answer, [PROJECT], 1.0), "value")
+    shown = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if "value_" in line]
+    assert [str(best + 1), f"value_{best} = {best}"] in shown
+    assert all(text == f"value_{int(number) - 1} = {int(number) - 1}" for number, text in shown)
 
 
 def test_marks_are_bounded() -> None:

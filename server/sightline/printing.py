@@ -150,10 +150,7 @@ def _show_hit(console: Console, hit: messages.Hit) -> None:
 def _snippets(hit: messages.Hit, line: int) -> Iterator[Text]:
     """A few lines around the best one, numbered and coloured, the query's words underlined."""
     lines = hit.snippet.split("\n")
-    # A snippet that was cut does not begin where its chunk does; its best line is in it all the same.
-    first = hit.range.start.line
-    if line - first >= len(lines):
-        first = line - len(lines) // 2
+    first = hit.snippet_line
     start, end = max(0, line - first - AROUND), min(len(lines), line - first + AROUND + 1)
     shown = "\n".join(lines[start:end])
     coloured = Syntax("", _lexer(hit.language), theme="ansi_dark").highlight(shown).split("\n")

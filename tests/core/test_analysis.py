@@ -95,7 +95,7 @@ def edited(path: str, before: bytes, after: bytes) -> tuple[FileChange, list[Chu
     return change, sorted([*kept, *change.added], key=lambda row: row.position.start_byte)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(edits())
 @example(("a.py", f"{CLASS}{TOP}".encode(), f"{CLASS}{TOP}".replace("Alpha", "Delta").encode()))
 @example(("a.py", f"{CLASS}{TOP}".encode(), f"{CLASS}    # more\n{TOP}".encode()))
@@ -105,7 +105,7 @@ def test_an_edit_leaves_the_rows_that_a_fresh_analysis_gives(edit: Edit) -> None
     assert rows == list(change_of(edit[0], edit[2]).added)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(edits())
 def test_the_same_bytes_change_nothing(edit: Edit) -> None:
     path, source, _ = edit
@@ -114,7 +114,7 @@ def test_the_same_bytes_change_nothing(edit: Edit) -> None:
     assert (again.added, again.moved, again.removed, again.unchanged) == ((), (), (), len(rows))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(edits())
 def test_rows_hold_valid_text_that_covers_the_file(edit: Edit) -> None:
     path, source, _ = edit
@@ -129,7 +129,7 @@ def test_rows_hold_valid_text_that_covers_the_file(edit: Edit) -> None:
         assert all(row.position.start_line + each.line_offset <= row.position.end_line for each in row.definitions)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(edits(), max_size=3))
 def test_what_is_added_comes_with_its_words_and_kinds(edits: list[Edit]) -> None:
     files = [(f"{number}/{path}", after) for number, (path, _, after) in enumerate(edits)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sightline.core.analysis import as_text, text_of
@@ -33,6 +33,7 @@ def line_of(source: bytes, offset: int) -> int:
     return int(LineTable(source).line_of(offset))
 
 
+@settings(deadline=None)
 @given(SOURCES, st.sampled_from(["a.py", "a.md", "a.txt"]))
 @example(b"\x80" * 9_000, "a.txt")
 @example(b"\xf0\x9f\x99\x82" * 3_000, "a.txt")
@@ -43,6 +44,7 @@ def test_each_chunk_of_a_file_is_found_where_it_is(source: bytes, path: str) -> 
         assert anchor == Anchor(chunk.start_byte, chunk.start_line, moved=False)
 
 
+@settings(deadline=None)
 @given(SOURCES, SOURCES, st.sampled_from(["a.py", "a.txt"]))
 @example(b"\xff one\n" * 400, b"# \xe2\x82\xac \xff\r\n", "a.txt")
 def test_a_chunk_is_found_below_what_was_written_above_it(source: bytes, above: bytes, path: str) -> None:
@@ -73,6 +75,7 @@ def test_the_nearest_occurrence_is_found(source: str, text: str, start: int) -> 
     [
         (b"one\ntwo\n", "three\n", 4, None),
         (b"", "x", 0, None),
+        (b"x", "", 5, None),
         (b"one two one", "one", 6, Anchor(8, 0, moved=True)),
         (b"one two one", "one", 3, Anchor(0, 0, moved=True)),
         (b"caf\xe9 two caf\xe9", "caf\ufffd", 6, Anchor(9, 0, moved=True)),

@@ -225,7 +225,9 @@ def test_a_single_word_is_an_identifier(text: str, names: str | None) -> None:
         ("use obj->field here", "obj/field"),
         ("Retry Retry the Retry", "Retry"),
         ("opened in app/server.py today", "server"),
-        ("解析 JSON 数据", "JSON"),
+        ("解析 parseJSON 数据", "parseJSON"),
+        ("how HTTP and X11 use MAX_SIZE", "MAX_SIZE"),
+        ("an OAuth2 token or io.EOF", "OAuth2 io/EOF"),
     ],
 )
 def test_names_in_a_sentence_are_told_by_how_they_are_written(text: str, names: str) -> None:

@@ -202,10 +202,12 @@ async def talking(server: Server, **params: Any) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def spawned(command: Sequence[str], *, listen: bool = True, stderr: Any = None) -> AsyncIterator[Client]:
+async def spawned(
+    command: Sequence[str], *, listen: bool = True, stderr: Any = None, env: dict[str, str] | None = None
+) -> AsyncIterator[Client]:
     """A client of a server process, which is killed in the end if it still runs."""
     pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE, "stderr": stderr}
-    process = await asyncio.create_subprocess_exec(*command, **pipes, env=environment())
+    process = await asyncio.create_subprocess_exec(*command, **pipes, env=env or environment())
     assert process.stdin
     assert process.stdout
     client = Client(process.stdout, process.stdin)

@@ -263,7 +263,9 @@ async def test_filters_may_come_beside_the_query(client: Client, filters: dict[s
     ("folder", "count"),
     [("", 9), ("src", 3), ("src/net", 1), ("app/[slug]", 1), ("app", 2), ("core/shape.rs", 1), ("built", 0)],
 )
-async def test_a_folder_below_an_open_one_narrows_a_search(client: Client, shop: Files, folder: str, count: int) -> None:
+async def test_a_folder_below_an_open_one_narrows_a_search(
+    client: Client, shop: Files, folder: str, count: int
+) -> None:
     params = {"query": "session page circle greet upload built", "folder": uri(shop, folder), "limit": 50}
     found = paths(await client.request("sightline/search", params))
     assert all(path.startswith(folder) for path in found)

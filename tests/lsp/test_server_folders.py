@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sightline.lsp.server import make
 from sightline.settings import Settings
 from sightline.workspaces import Workspaces
@@ -54,9 +55,7 @@ async def found(client: Client, *expected: str, **params: Any) -> dict[str, Any]
     return answer
 
 
-async def test_folders_are_added_and_removed_while_the_server_runs(
-    data_dir: Path, folder: Files, other: Files
-) -> None:
+async def test_folders_are_added_and_removed_while_the_server_runs(data_dir: Path, folder: Files, other: Files) -> None:
     folder.write({"a.py": SESSIONS})
     other.write({"b.py": UPLOAD})
     async with editing(data_dir, folder.root) as client:
@@ -258,7 +257,11 @@ async def test_a_request_that_comes_early_waits_a_little_for_the_database_and_th
     async with editing(folder.root, folder.root, server=make(never)) as client:
         await opening.wait()
         began = time.monotonic()
-        early = [client.start(SEARCH, QUERY), client.start("sightline/jobs", {}), client.start("workspace/symbol", QUERY)]
+        early = [
+            client.start(SEARCH, QUERY),
+            client.start("sightline/jobs", {}),
+            client.start("workspace/symbol", QUERY),
+        ]
         assert (await client.request("sightline/status"))["folders"][0]["phase"] == "starting"
         for id_ in early:
             error = await client.failure(id_)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sightline.lsp.session import Session
 from support import Files
 
@@ -43,12 +44,13 @@ async def jobs(client: Client) -> list[dict[str, Any]]:
     return found
 
 
-async def counted(client: Client) -> tuple[int, int]:
-    """Files and chunks of the folder, once there are any and it is current."""
-    counts = await eventually(
-        client, "sightline/status", {}, lambda status: is_current(status) and status["folders"][0]["files"]
+async def counted(client: Client, files: int) -> int:
+    """Waits until the folder is current and has so many files; its chunks."""
+    status = await eventually(
+        client, "sightline/status", {}, lambda status: is_current(status) and status["folders"][0]["files"] == files
     )
-    return counts["folders"][0]["files"], counts["folders"][0]["chunks"]
+    chunks: int = status["folders"][0]["chunks"]
+    return chunks
 
 
 async def found(client: Client, query: str, *expected: str) -> dict[str, Any]:
@@ -74,10 +76,8 @@ async def test_indexing_shows_its_progress_from_begin_to_end(data_dir: Path, lar
         assert [each["percentage"] for each in reports] == sorted(each["percentage"] for each in reports)
         assert all(each["message"].endswith(f"/{MANY} files") for each in reports)
         assert len(reports) > 2
-        assert told(client, "end") == [
-            {"kind": "end", "message": f"{MANY} files indexed: {MANY} chunks new, 0 gone"}
-        ]
-        assert await counted(client) == (MANY, MANY)
+        assert told(client, "end") == [{"kind": "end", "message": f"{MANY} files indexed: {MANY} chunks new, 0 gone"}]
+        assert await counted(client, MANY) == MANY
 
 
 async def test_the_client_is_told_how_far_it_is_until_it_is_done(data_dir: Path, large: Files) -> None:
@@ -116,7 +116,7 @@ async def test_a_job_that_is_cancelled_ends_is_told_and_can_be_begun_again(
         again = await client.request("sightline/cancelJob", {"id": listed["jobs"][0]["id"]})
         assert again["jobs"][0]["state"] == "cancelled"
         assert (await client.request("sightline/index"))["state"] in ("running", "completed")
-        assert (await counted(client))[0] == MANY
+        assert await counted(client, MANY) == MANY
 
 
 async def test_what_is_indexed_already_is_found_while_the_rest_is_not(data_dir: Path, large: Files) -> None:
@@ -179,7 +179,7 @@ async def test_any_name_of_a_place_can_be_indexed_and_nothing_is_indexed_twice(
 ) -> None:
     folder.write({"src/sessions.py": SESSIONS, "src/net/upload.py": UPLOAD})
     async with editing(data_dir, folder.root) as client:
-        before = await counted(client)
+        assert await counted(client, 2) == 2
         job = await client.request("sightline/index", {"paths": [given], "force": True})
         assert job["kind"] == "force"
         done = await eventually(client, "sightline/jobs", {}, lambda found: found["jobs"][0]["state"] == "completed")
@@ -188,7 +188,7 @@ async def test_any_name_of_a_place_can_be_indexed_and_nothing_is_indexed_twice(
             client.notify("workspace/didChangeWatchedFiles", {"changes": [{"uri": uri.as_uri(), "type": 2}]})
             client.notify("textDocument/didSave", {"textDocument": {"uri": uri.as_uri()}})
         await indexed(client)
-        assert await counted(client) == before == (2, 2)
+        assert await counted(client, 2) == 2
         await found(client, "SessionStore", "src/sessions.py")
 
 

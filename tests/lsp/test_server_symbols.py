@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from lsprotocol.types import SymbolKind
+
 from sightline.core.model import KINDS
 from sightline.lsp import symbols
 from support import Files
@@ -142,5 +143,7 @@ async def test_a_question_mark_escapes_vs_codes_own_filter(
         assert texts[0].endswith("retry_failed_uploads")
         assert (texts[0] == "?retry-failed-uploads  01 retry_failed_uploads") is escaped
         if escaped:
-            assert [text[:25] for text in texts] == [f"?retry-failed-uploads  {place:02}" for place in range(1, len(texts) + 1)]
+            assert [text[:25] for text in texts] == [
+                f"?retry-failed-uploads  {place:02}" for place in range(1, len(texts) + 1)
+            ]
         assert (await names(other, "sess"))[0] == "SessionStore"

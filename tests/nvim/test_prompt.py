@@ -53,7 +53,7 @@ def test_hits_follow_the_keys_and_enter_opens_one(closed: Editor) -> None:
     lines = typed(closed, "call again after", "web/again.js")
     assert "callAgain" in lines[0]
     closed.keys(" a failure kind:function lang:python")
-    closed.eventually(f"{PARTS} return parts.list.lines[1]:find('src/retry.py:1', 1, true)")
+    closed.eventually(f"{PARTS} return parts.list.lines[1]:find('src/retry.py:', 1, true)")
     shown = closed.eventually(f"{PARTS} return parts.preview")
     assert shown["title"].startswith("src/retry.py:")
     assert shown["lines"][0].startswith("def retry_with_backoff")

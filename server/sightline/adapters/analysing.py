@@ -27,6 +27,7 @@ from sightline.core.segments import MAX_CHUNKS, PackedWords
 from sightline.errors import AnalysisError
 
 IDLE_SECONDS: Final = 30.0
+END_SECONDS: Final = 0.3
 NICENESS: Final = 10
 
 
@@ -114,13 +115,13 @@ class Workers:
 
     async def run(self, task: Task) -> Result:
         """The result of a batch; AnalysisError where it is too much, or a worker died (then all under way do)."""
-        loop = asyncio.get_running_loop()
         executor = self._executor()
         self._running += 1
         if self._idle is not None:
             self._idle.cancel()
         try:
-            return await loop.run_in_executor(executor, run, task)
+            # In a thread, because the first one waits half a second for the process that forks the workers.
+            return await asyncio.wrap_future(await asyncio.to_thread(executor.submit, run, task))
         except BrokenProcessPool as error:
             if self._pool is executor:
                 self._pool = None
@@ -128,7 +129,7 @@ class Workers:
         finally:
             self._running -= 1
             if not self._running:
-                self._idle = loop.call_later(IDLE_SECONDS, self.close)
+                self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self.close)
 
     def close(self) -> None:
         """Ends the workers without waiting for the batch they have."""
@@ -137,10 +138,13 @@ class Workers:
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        processes = list((getattr(pool, "_processes", None) or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
+        for process in list((getattr(pool, "_processes", None) or {}).values()):
             process.terminate()
+        # The executor's thread frees the semaphores of its queues, about which Python complains otherwise when the
+        # process leaves by os._exit; it needs some milliseconds, but what waits for a pipe may need for ever.
+        ending = threading.Thread(target=pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+        ending.start()
+        ending.join(END_SECONDS)
 
     def _executor(self) -> ProcessPoolExecutor:
         if self._pool is None:

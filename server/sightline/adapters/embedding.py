@@ -6,7 +6,7 @@ import re
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -231,13 +231,15 @@ def _load_model2vec(model: str) -> Callable[[list[str]], NDArray[np.floating]]:
             "the library model2vec is not installed", hint="Run: pip install 'sightline-ls[model2vec]'"
         ) from error
     try:
-        encode: Callable[[list[str]], NDArray[np.floating]] = Library.from_pretrained(model).encode
+        # A model that was fetched once is not asked for again; one in a folder needs no network at all.
+        library = Library.from_pretrained(model, force_download=False)
     except Exception as error:  # the library's tokenizer raises nothing narrower
         raise EmbedderError(
             f"the model2vec model {model!r} cannot be loaded",
             hint="Give the path of a folder that holds config.json, model.safetensors and tokenizer.json.",
         ) from error
-    return encode
+    # No cut at the library's 512 tokens, and no processes of its own beside ours.
+    return partial(library.encode, max_length=None, use_multiprocessing=False)
 
 
 def path_text(path: str) -> str:

@@ -103,7 +103,7 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
             )
     except asyncpg.InsufficientPrivilegeError as error:
         raise DatabaseUnfit(
-            f"the database role may not set up the schema: {error}",
+            f"the database role may not set up the schema: {error.args[0]}",
             hint="As a superuser run in template1: CREATE EXTENSION IF NOT EXISTS vector;"
             " and as the database's owner: GRANT CREATE ON SCHEMA public TO <role>;",
         ) from error

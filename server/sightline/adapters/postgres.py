@@ -264,14 +264,17 @@ def translated() -> Iterator[None]:
         ) from error
     except asyncpg.UndefinedFileError as error:
         raise migrations.no_vector() from error
-    except (asyncpg.DiskFullError, asyncpg.OutOfMemoryError) as error:
+    except asyncpg.DiskFullError as error:
         raise DatabaseUnavailable("the database's disk is full", hint="Free some space; nothing is lost.") from error
+    except asyncpg.OutOfMemoryError as error:
+        raise DatabaseUnavailable("the database is out of memory", hint="Free some; nothing is lost.") from error
     except _UNAVAILABLE as error:
         raise DatabaseUnavailable(
             "the database does not answer", hint="Run `sightline doctor`; work goes on when it is back."
         ) from error
     except asyncpg.PostgresError as error:
-        raise DatabaseError(f"the database refused a statement ({type(error).__name__})") from error
+        reason = type(error).__name__
+        raise DatabaseError(f"the database refused a statement ({reason})", hint="The server's log says more.") from error
     except (ValueError, OverflowError) as error:  # of a connection string that cannot be read
         raise _no_address() from error
 

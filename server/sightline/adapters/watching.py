@@ -28,7 +28,7 @@ async def changes(root: Path) -> AsyncIterator[set[str]]:
     """
     polling = False
     while True:
-        while not await asyncio.to_thread(root.is_dir):
+        while not await asyncio.to_thread(root.is_dir):  # noqa: ASYNC110 - nothing tells when it appears
             await asyncio.sleep(POLL_SECONDS)
         try:
             async with contextlib.aclosing(_events(root, polling=polling)) as events:

@@ -209,7 +209,7 @@ def _identifiers(text: str) -> tuple[Identifier, ...]:
 
 
 def _looks_like_code(name: re.Match[str]) -> bool:
-    """Whether no prose is written so: joined or mixed letters, a capital in mid-sentence; `HTTP` and `X11` are prose."""
+    """Whether no prose is written so: joined or mixed letters, a capital in mid-sentence; `HTTP`, `X11` are prose."""
     word = name[0]
     if len(word) == 1 or word.lower() in STOP_WORDS:
         return False

@@ -1,12 +1,14 @@
 (signature name: (_) @name) @equation
 (function name: (_) @name) @equation
-(function infix: (infix op: (_) @name)) @equation
-(adt name: (_) @name) @type
+(function (infix operator: (_) @name)) @equation
+(bind name: (_) @name) @equation
+(data_type name: (_) @name) @type
 (newtype name: (_) @name) @type
-(type_alias name: (_) @name) @type
-(type_family (head name: (_) @name)) @type
-(class (class_head class: (_) @name)) @trait
-(instance (instance_head class: (_) @name)) @impl
-[(data_constructor . (constructor) @name) (data_constructor_record . (constructor) @name)] @constant
+(type_synonym name: (_) @name) @type
+(type_family name: (_) @name) @type
+(class name: (_) @name) @trait
+(instance name: (_) @name) @impl
+(data_constructor constructor: (_ name: (_) @name)) @constant
 (comment) @comment
+(haddock) @comment
 (pragma) @glue

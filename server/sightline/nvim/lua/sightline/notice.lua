@@ -35,7 +35,8 @@ function M.not_installed(program, asked)
   if asked or not install_told then
     install_told = true
     local install = require('sightline.config').INSTALL
-    M.say(('%s is not executable. Install the server: %s. See :checkhealth sightline'):format(program, install), 4)
+    -- No error: that would end the autocommand or the script in whose middle this may be.
+    M.warn(('%s is not executable. Install the server: %s. See :checkhealth sightline'):format(program, install))
   end
 end
 

@@ -126,6 +126,10 @@ end
 function Prompt:close()
   self.live:stop()
   self.preview:close()
+  if vim.fn.pumvisible() == 1 then
+    -- Neovim 0.10 stays in insert mode while there is a menu.
+    vim.fn.complete(vim.fn.col('.'), {})
+  end
   vim.cmd.stopinsert()
   for _, buffer in ipairs({ self.input, self.list }) do
     if vim.api.nvim_buf_is_valid(buffer) then

@@ -1,0 +1,121 @@
+"""The database ends under the server, in every way that it can: requests say so at once, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from adapters.servers import fast_disk, open_folder, server_of, supervisor_pid
+from sightline.adapters import embedded
+from sightline.adapters.embedded import Place
+from support import Files
+
+from .product import SESSIONS, UPLOAD, editing, eventually, indexed, is_current, paths
+from .support import Client, RpcError
+
+QUERY = {"query": "session upload", "limit": 50}
+QUICK = 3.0
+"""An answer that took longer was waited for."""
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    """An embedded server of these tests alone, since they end it."""
+    with open_folder(fast_disk()) as folder:
+        embedded.acquire(folder).close()
+        yield Place(folder)
+
+
+def killed(place: Place) -> None:
+    server_of(place).kill()
+
+
+def killed_with_its_supervisor(place: Place) -> None:
+    server = server_of(place)
+    os.kill(supervisor_pid(place), signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        server.kill()
+
+
+def stopped(place: Place) -> None:
+    os.kill(supervisor_pid(place), signal.SIGTERM)
+
+
+ENDS: list[Callable[[Place], None]] = [killed, killed_with_its_supervisor, stopped]
+
+
+async def probed(client: Client) -> str:
+    """What becomes of a search now: ok, or its error's code; it must not take long."""
+    began = time.monotonic()
+    try:
+        await client.request("sightline/search", QUERY)
+        outcome = "ok"
+    except RpcError as error:
+        outcome = error.data["code"]
+        assert "Traceback" not in error.message
+    assert time.monotonic() - began < QUICK
+    return outcome
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_searches_fail_at_once_and_heal_by_themselves(
+    place: Place, folder: Files, end: Callable[[Place], None]
+) -> None:
+    folder.write({"a.py": SESSIONS})
+    async with editing(place.folder, folder.root) as client:
+        await indexed(client)
+        end(place)
+        outcomes = [await probed(client) for _ in range(5)]
+        assert set(outcomes) <= {"ok", "databaseUnavailable"}
+        status = await client.request("sightline/status")
+        assert status["folders"][0]["uri"] == folder.root.as_uri()
+        healed = await eventually(client, "sightline/search", QUERY, lambda answer: answer["complete"])
+        assert paths(healed) == ["a.py"]
+        assert (await eventually(client, "sightline/status", {}, is_current))["database"] == "embedded"
+
+
+@pytest.mark.parametrize("end", [killed, stopped])
+async def test_indexing_goes_on_where_it_was_when_the_database_is_back(
+    place: Place, folder: Files, end: Callable[[Place], None]
+) -> None:
+    count = 1_200
+    folder.write({f"part{number}.py": f"def function{number}(): pass\n" for number in range(count)})
+    async with editing(place.folder, folder.root, settings={"index": {"workers": 1}}) as client:
+        await client.expect("$/progress", lambda params: params["value"]["kind"] == "report")
+        end(place)
+        folder.write({"b.py": UPLOAD})
+        done = await eventually(
+            client, "sightline/status", {},
+            lambda status: is_current(status) and status["folders"][0]["files"] == count + 1,
+        )  # fmt: skip
+        assert done["folders"][0]["chunks"] == count + 1
+        answer = await client.request("sightline/search", {"query": "retry_failed_uploads"})
+        assert (paths(answer)[0], answer["complete"]) == ("b.py", True)
+        assert {job["state"] for job in done["jobs"]} <= {"completed", "failed"}
+
+
+async def test_a_change_while_the_database_is_away_is_not_forgotten(place: Place, folder: Files) -> None:
+    folder.write({"a.py": SESSIONS})
+    async with editing(place.folder, folder.root) as client:
+        await indexed(client)
+        killed(place)
+        folder.write({"b.py": UPLOAD})
+        both = await eventually(client, "sightline/search", QUERY, lambda answer: len(answer["hits"]) == 2)
+        assert sorted(paths(both)) == ["a.py", "b.py"]
+        assert (await eventually(client, "sightline/status", {}, is_current))["folders"][0]["role"] == "writer"
+
+
+async def test_a_client_leaves_while_the_database_is_away(place: Place, folder: Files) -> None:
+    folder.write({"a.py": SESSIONS})
+    async with editing(place.folder, folder.root) as client:
+        await indexed(client)
+        killed(place)
+        began = time.monotonic()
+        assert await asyncio.wait_for(client.shut_down(), 10) == 0
+        assert time.monotonic() - began < QUICK
