@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 from uuid import uuid4
@@ -15,12 +15,24 @@ import asyncpg
 
 from sightline.adapters import migrations
 from sightline.adapters.postgres import REGISTRY, Server, prepare_connection, translated
-from sightline.errors import DatabaseUnfit, ProjectError, ProjectNotFound
+from sightline.errors import (
+    DatabaseError,
+    DatabaseUnavailable,
+    DatabaseUnfit,
+    FolderError,
+    ProjectError,
+    ProjectNotFound,
+)
 
 ResolvedBy = Literal["explicit", "config", "workflow", "folder", "default"]
 ID_PATTERN: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ID_LENGTH: Final = 50
 SLUG_LENGTH: Final = 30
+NAMES_LOCK: Final = 0x5167_0005
+"""Held while a new project's name is chosen."""
+_Column = Literal["id", "key"]
+_Row = tuple[str, str, str]
+"""Id, name and database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,17 @@ def database_name(name: str, project_id: str) -> str:
     return f"sightline_{slug}_{hashlib.sha256(project_id.encode()).hexdigest()[:8]}"
 
 
+def _not_found(project_id: str) -> ProjectNotFound:
+    return ProjectNotFound(f"no project has the id {project_id}", hint="Run: sightline projects")
+
+
+def _storable(folder: Path) -> str:
+    try:
+        return str(folder).encode().decode()
+    except UnicodeEncodeError as error:
+        raise FolderError(f"the name of the folder {str(folder)!a} is not valid UTF-8", hint="Rename it.") from error
+
+
 class Projects:
     """The registry's projects, as this host sees them."""
 
@@ -74,9 +97,9 @@ class Projects:
         """The named project, else the folder's own, which is created where it is new."""
         if project_id is not None:
             return await self.explicit(project_id)
-        root = str(folder)
+        root = _storable(folder)
         key = f"folder:{self._host_id}:{root}"
-        found = await self._ready(key)
+        found = await self._ready("key", key)
         project = found or await self._create(key, folder.name or "root", root)
         return Project(project.id, project.name, project.database, "folder", (f"folder: the own project of {folder.name}",))
 
@@ -96,69 +119,94 @@ class Projects:
         ]
 
     async def remove(self, project_id: str, confirm: str) -> None:
-        """Deletes a project and its database; `confirm` must be its name."""
-        project = await self.explicit(project_id)
-        if confirm != project.name:
-            raise ProjectError("the confirmation is not the project's name", hint="Repeat the name as it is listed.")
-        pool = await self._server.pool(REGISTRY)
-        with translated():
-            await pool.execute("update projects set state = 'removing', updated_at = now() where id = $1", project_id)
-        await self._server.drop_database(project.database)
-        with translated():
-            await pool.execute("delete from projects where id = $1", project_id)
+        """Deletes a project and its database; `confirm` must be its name. A removal that broke off is ended by the next."""
+        key = await self._key_of(parse_id(project_id))
+        async with self._locked(key) as registry:
+            row = await registry.fetchrow("select name, database_name from projects where key = $1", key)
+            if row is None:
+                raise _not_found(project_id)
+            if confirm != row[0]:
+                raise ProjectError("the confirmation is not the project's name", hint="Repeat the name as it is listed.")
+            await registry.execute("update projects set state = 'removing', updated_at = now() where key = $1", key)
+            await self._server.drop_database(row[1])
+            await registry.execute("delete from projects where key = $1", key)
 
     async def _chunk_count(self, database: str) -> int:
-        async with self._server.connection(database) as connection:
-            return int(await connection.fetchval("select count(*) from code_chunks"))
+        try:
+            async with self._server.connection(database) as connection:
+                return int(await connection.fetchval("select count(*) from code_chunks"))
+        except DatabaseUnavailable:
+            raise
+        except DatabaseError:
+            return 0
 
     async def explicit(self, project_id: str) -> Project:
         """The project of this id, or ProjectNotFound; never another."""
-        project_id = parse_id(project_id)
-        pool = await self._server.pool(REGISTRY)
-        with translated():
-            row = await pool.fetchrow(
-                "update projects set last_used_at = now() where id = $1 and state = 'ready' returning name, database_name",
-                project_id,
-            )
-        if row is None:
-            raise ProjectNotFound(f"no project has the id {project_id}", hint="Run: sightline projects")
-        return Project(project_id, row[0], row[1], "explicit", ("explicit: the id was given",))
+        found = await self._ready("id", parse_id(project_id))
+        if found is None:
+            async with self._locked(await self._key_of(project_id)) as registry:
+                row = await self._row(registry, "id", project_id)
+                if row is None:
+                    raise _not_found(project_id)
+                found = await self._complete(registry, row)
+        return replace(found, resolved_by="explicit", trace=("explicit: the id was given",))
 
-    async def _ready(self, key: str) -> Project | None:
-        """The project of a key, if it is ready and its database has the current schema."""
+    async def _key_of(self, project_id: str) -> str:
+        pool = await self._server.pool(REGISTRY)
+        with translated():
+            key: str | None = await pool.fetchval("select key from projects where id = $1", project_id)
+        if key is None:
+            raise _not_found(project_id)
+        return key
+
+    async def _ready(self, column: _Column, value: str) -> Project | None:
+        """The project of an id or a key, if it is ready and its database has the current schema."""
         pool = await self._server.pool(REGISTRY)
         with translated():
             row = await pool.fetchrow(
-                "update projects set last_used_at = now() where key = $1 and state = 'ready' and schema_version = $2"
+                f"update projects set last_used_at = now() where {column} = $1 and state = 'ready' and schema_version = $2"
                 " and exists (select 1 from pg_database where datname = database_name) returning id, name, database_name",
-                key, migrations.latest_version("project"),
+                value, migrations.latest_version("project"),
             )  # fmt: skip
         return Project(row[0], row[1], row[2], "folder") if row is not None else None
 
     async def _create(self, key: str, name: str, root: str) -> Project:
         """Row, database, verification, publication: each step can be repeated, so a crash is healed by the next call."""
         async with self._locked(key) as registry:
-            found = await registry.fetchrow("select id, name, database_name from projects where key = $1", key)
-            project_id, own_name, database = found or await self._insert(registry, key, name)
+            row = await self._row(registry, "key", key) or await self._insert(registry, key, name)
             await registry.execute(
                 "insert into project_roots (project_id, host_id, path) values ($1, $2, $3)"
                 " on conflict (host_id, path) do update set project_id = excluded.project_id",
-                project_id, self._host_id, root,
+                row[0], self._host_id, root,
             )  # fmt: skip
-            await self._server.create_database(database)
-            version = await self._verify(database)
-            await registry.execute(
-                "update projects set state = 'ready', schema_version = $2, updated_at = now() where id = $1",
-                project_id, version,
-            )  # fmt: skip
-            return Project(project_id, own_name, database, "folder")
+            return await self._complete(registry, row)
 
-    async def _insert(self, registry: asyncpg.Connection, key: str, name: str) -> tuple[str, str, str]:
+    async def _complete(self, registry: asyncpg.Connection, row: _Row) -> Project:
+        """The steps after the row, whether it is new or something of it was lost."""
+        project_id, name, database = row
+        await self._server.create_database(database)
+        version = await self._verify(database)
+        await registry.execute(
+            "update projects set state = 'ready', schema_version = $2, updated_at = now() where id = $1",
+            project_id, version,
+        )  # fmt: skip
+        return Project(project_id, name, database, "folder")
+
+    async def _row(self, registry: asyncpg.Connection, column: _Column, value: str) -> _Row | None:
+        """What the registry has of a project; one that is being removed is an error until it is gone."""
+        row = await registry.fetchrow(f"select id, name, database_name, state from projects where {column} = $1", value)
+        if row is not None and row[3] == "removing":
+            raise ProjectError(f"the project {row[0]} is being removed", hint="Remove it again, if that broke off.")
+        return (row[0], row[1], row[2]) if row is not None else None
+
+    async def _insert(self, registry: asyncpg.Connection, key: str, name: str) -> _Row:
         """A new project's row, in state creating."""
-        project_id, own_name = str(uuid4()), await self._free_name(registry, name)
-        row = (project_id, own_name, database_name(name, project_id))
-        await registry.execute("insert into projects (id, key, name, database_name) values ($1, $3, $2, $4)",
-                               row[0], row[1], key, row[2])  # fmt: skip
+        project_id = str(uuid4())
+        async with registry.transaction():
+            await registry.execute("select pg_advisory_xact_lock($1)", NAMES_LOCK)
+            row = (project_id, await self._free_name(registry, name), database_name(name, project_id))
+            await registry.execute("insert into projects (id, key, name, database_name) values ($1, $3, $2, $4)",
+                                   row[0], row[1], key, row[2])  # fmt: skip
         return row
 
     async def _free_name(self, registry: asyncpg.Connection, name: str) -> str:
@@ -171,7 +219,7 @@ class Projects:
 
     async def _verify(self, database: str) -> int:
         """Migrates a database that an older Sightline made, and proves that it can be used."""
-        async with self._server.connection(database) as connection:
+        async with self._server.unprepared(database) as connection:
             version = await migrations.migrate(connection, "project")
             await prepare_connection(connection)
             if await connection.fetchval("select to_regclass('code_chunks') is null"):

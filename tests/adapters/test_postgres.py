@@ -64,6 +64,14 @@ async def test_a_server_of_ones_own_gets_registry_and_template_once(external: Ex
     assert names == [REGISTRY, server.template]
 
 
+async def test_the_address_may_name_any_database_which_stays_as_it_is(external: External) -> None:
+    await external.run("create database mine")
+    for _ in range(2):
+        async with opened(external.url(database="mine")) as server:
+            await server.create_database("sightline_test")
+    assert await external.run("select count(*) from pg_class where relnamespace = 'public'::regnamespace", database="mine") == 0
+
+
 async def test_ten_processes_worth_of_sightlines_set_up_a_server_at_once(external: External) -> None:
     servers = await asyncio.gather(*(Server.open(external.url(), None) for _ in range(10)))
     for server in servers:
@@ -311,9 +319,11 @@ async def test_a_database_without_the_extension_says_so(external: External) -> N
     await external.run("create database bare")
     async with opened(external.url()) as server:
         with pytest.raises(DatabaseUnfit, match="no vector extension") as caught:
-            async with server.connection("bare"):
-                pass
+            await server.connect("bare")
         assert "CREATE EXTENSION vector;" in caught.value.hint
+    left = "select count(*) from pg_stat_activity where datname = 'bare'"
+    while await external.run(left):
+        pass  # the server takes a moment to see that the connection was ended
 
 
 async def test_a_server_without_pgvector_is_refused(without_vector: External) -> None:

@@ -57,6 +57,7 @@ class Client:
         self._ids = itertools.count(1)
         self._news = asyncio.Condition()
         self._listening: asyncio.Task[None] | None = None
+        self._rest = b""
 
     def listen(self) -> None:
         """Begin to read; a client that does not is one that never reads."""
@@ -150,13 +151,24 @@ class Client:
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
 
+    async def end_of_output(self) -> bytes:
+        """What the server sent last that is no whole frame; waits for its end."""
+        assert self._listening
+        async with asyncio.timeout(PATIENCE):
+            await self._listening
+        return self._rest
+
     async def _listen(self) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+        try:
             while True:
                 header = await self.reader.readuntil(b"\r\n\r\n")
                 assert header.startswith(b"Content-Length: "), f"a stray {header!r} among the frames"
                 message = json.loads(await self.reader.readexactly(int(header[16:-4])))
                 await self._take(message)
+        except asyncio.IncompleteReadError as error:
+            self._rest = error.partial
+        except OSError:
+            pass
 
     async def _take(self, message: dict[str, Any]) -> None:
         assert message["jsonrpc"] == "2.0"

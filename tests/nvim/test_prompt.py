@@ -79,6 +79,12 @@ def test_a_hit_opens_beside(closed: Editor, key: str, windows: int, tabs: int) -
     assert closed.lua("return { vim.fn.winnr('$'), vim.fn.tabpagenr('$') }") == [windows, tabs]
 
 
+def test_enter_before_the_answer_opens_the_best_of_what_was_typed(closed: Editor) -> None:
+    closed.command("Sightline")
+    closed.keys("zenkaku couplet<CR>")
+    closed.eventually("return vim.fn.bufname():find('wide.py', 1, true)")
+
+
 def test_arrows_choose_and_all_hits_go_to_quickfix(closed: Editor) -> None:
     first, second = typed(closed, "saved session", "store.py")[:2]
     assert first != second

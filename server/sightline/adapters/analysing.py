@@ -115,13 +115,13 @@ class Workers:
 
     async def run(self, task: Task) -> Result:
         """The result of a batch; AnalysisError where it is too much, or a worker died (then all under way do)."""
-        executor = self._executor()
+        loop = asyncio.get_running_loop()
+        executor = await self._executor()
         self._running += 1
         if self._idle is not None:
             self._idle.cancel()
         try:
-            # In a thread, because the first one waits half a second for the process that forks the workers.
-            return await asyncio.wrap_future(await asyncio.to_thread(executor.submit, run, task))
+            return await loop.run_in_executor(executor, run, task)
         except BrokenProcessPool as error:
             if self._pool is executor:
                 self._pool = None
@@ -129,7 +129,7 @@ class Workers:
         finally:
             self._running -= 1
             if not self._running:
-                self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self.close)
+                self._idle = loop.call_later(IDLE_SECONDS, self.close)
 
     def close(self) -> None:
         """Ends the workers without waiting for the batch they have."""
@@ -146,7 +146,9 @@ class Workers:
         ending.start()
         ending.join(END_SECONDS)
 
-    def _executor(self) -> ProcessPoolExecutor:
+    async def _executor(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            await asyncio.to_thread(_awaken)
         if self._pool is None:
             self._pool = ProcessPoolExecutor(self.count, mp_context=_context(), initializer=_start_worker)
         return self._pool
@@ -160,6 +162,14 @@ def _context() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     return context
+
+
+def _awaken() -> None:
+    """Waits until the process that forks workers has imported everything, half a second at its first use."""
+    if _context().get_start_method() == "forkserver":
+        process = multiprocessing.get_context("forkserver").Process(target=os.getpid)
+        process.start()
+        process.join()
 
 
 def _start_worker() -> None:

@@ -7,7 +7,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import asyncpg
 from pgvector.asyncpg import register_vector
@@ -74,24 +74,36 @@ class Server:
         if self._lease is not None:
             self._lease.close()
 
-    async def connect(self, database: str | None = None) -> asyncpg.Connection:
+    async def connect(self, database: str) -> asyncpg.Connection:
         """A connection of its own, for locks and LISTEN; the caller closes it."""
-        with translated():
-            parameters = self._parameters | ({"database": database} if database else {}) | _settings_for(database)
-            connection: asyncpg.Connection = await asyncpg.connect(**parameters, timeout=CONNECT_SECONDS)
-            if database not in (None, REGISTRY, "postgres"):
-                await prepare_connection(connection)
-            return connection
+        connection = await self._connect(database)
+        try:
+            if database != REGISTRY:
+                with translated():
+                    await prepare_connection(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
     @contextlib.asynccontextmanager
     async def connection(self, database: str) -> AsyncIterator[asyncpg.Connection]:
         """A connection of its own for as long as the block lasts."""
-        connection = await self.connect(database)
-        try:
-            with translated():
-                yield connection
-        finally:
-            await _closed(connection)
+        async with _closing(await self.connect(database)) as connection:
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def unprepared(self, database: str) -> AsyncIterator[asyncpg.Connection]:
+        """The same to a database that may have nothing of ours yet, to make it."""
+        async with _closing(await self._connect(database)) as connection:
+            yield connection
+
+    async def _connect(self, database: str | None) -> asyncpg.Connection:
+        """To the database that the user's own address names, where none is given."""
+        with translated():
+            parameters = self._parameters | ({"database": database} if database else {}) | _settings_for(database)
+            connection: asyncpg.Connection = await asyncpg.connect(**parameters, timeout=CONNECT_SECONDS)
+            return connection
 
     async def pool(self, database: str) -> asyncpg.Pool:
         """The pool of a database, opened at its first use."""
@@ -157,33 +169,26 @@ class Server:
                 raise
             await self._bootstrap()
             connection = await self.connect(REGISTRY)
-        try:
-            with translated():
-                await migrations.migrate(connection, "registry")
-                if not await connection.fetchval("select 1 from pg_database where datname = $1", self.template):
-                    await self._make_template(connection)
-        finally:
-            await _closed(connection)
+        async with _closing(connection):
+            await migrations.migrate(connection, "registry")
+            if not await connection.fetchval("select 1 from pg_database where datname = $1", self.template):
+                await self._make_template(connection)
 
     async def _bootstrap(self) -> None:
         """The registry database, on a server that has none."""
-        async with self.connection("postgres" if self._lease else await self._any_database()) as connection:
+        async with _closing(await self._anywhere()) as connection:
             await check_requirements(connection)
             await _create(connection, f"create database {REGISTRY}")
 
-    async def _any_database(self) -> str:
+    async def _anywhere(self) -> asyncpg.Connection:
         try:
-            connection = await self.connect()
+            return await self._connect("postgres" if self._lease else None)
         except DatabaseUnfit as error:
             if not isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
                 raise
             raise DatabaseUnfit(
                 "SIGHTLINE_DATABASE_URL names a database that does not exist", hint="Name one that does, such as postgres."
             ) from error
-        try:
-            return cast(str, await connection.fetchval("select current_database()"))
-        finally:
-            await _closed(connection)
 
     async def _make_template(self, registry: asyncpg.Connection) -> None:
         """Made under a working name and renamed, so that a half-made template is never used."""
@@ -195,11 +200,8 @@ class Server:
             await check_requirements(registry)
             await registry.execute(f"drop database if exists {quoted(working)} with (force)")
             await _create(registry, f"create database {quoted(working)}")
-            connection = await asyncpg.connect(**self._parameters, database=working, timeout=CONNECT_SECONDS)
-            try:
+            async with self.unprepared(working) as connection:
                 await migrations.migrate(connection, "project")
-            finally:
-                await _closed(connection)
             await registry.execute(f"alter database {quoted(working)} rename to {quoted(self.template)}")
         finally:
             await registry.execute("select pg_advisory_unlock($1)", PROVISION_LOCK)
@@ -313,8 +315,14 @@ async def _nothing_to_reset(connection: asyncpg.Connection) -> None:
     """Locks and LISTEN have connections of their own, so asyncpg's reset would be a round trip for nothing."""
 
 
-async def _closed(connection: asyncpg.Connection) -> None:
+@contextlib.asynccontextmanager
+async def _closing(connection: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
+    """The connection for as long as the block lasts; errors are ours."""
     try:
-        await connection.close(timeout=2)
-    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        connection.terminate()
+        with translated():
+            yield connection
+    finally:
+        try:
+            await connection.close(timeout=2)
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection.terminate()

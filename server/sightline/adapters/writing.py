@@ -180,9 +180,7 @@ class Writer:
         changed = [read for read in result.read if read.change is not None]
         file_ids = await self._upsert_files(result)
         removed = [chunk for read in changed if read.change for chunk in read.change.removed]
-        for skipped in result.skipped:
-            if (row := known.get(skipped.path)) is not None and row.outcome == INDEXED:
-                await self._connection.execute("delete from code_chunks where code_file_id = $1", row.id)
+        lost = await self._forget(result.skipped, known)
         if removed:
             await self._connection.execute("delete from code_chunks where id = any($1::bigint[])", removed)
         await self._move([move for read in changed if read.change for move in read.change.moved])
@@ -191,7 +189,21 @@ class Writer:
             await self._add(rows, result)
         await self._record_events(list(_events(changed, result.skipped, known)), detected_at)
         await self._notify()
-        return Counts(len(result.read) + len(result.skipped), len(rows), len(removed))
+        return Counts(len(result.read) + len(result.skipped), len(rows), len(removed) + lost)
+
+    async def _forget(self, skipped: Sequence[Skipped], known: Mapping[str, FileRow]) -> int:
+        """Removes the chunks of files that are indexed no more; their rows say so, lest their bytes be taken for known."""
+        lost = [(row.id, each.reason) for each in skipped if (row := known.get(each.path)) and row.outcome == INDEXED]
+        if not lost:
+            return 0
+        removed: int = await self._connection.fetchval(
+            "with lost as (select * from unnest($1::int[], $2::text[]) l(id, reason)),"
+            " told as (update code_files f set outcome = reason, content_hash = null from lost where f.id = lost.id),"
+            " gone as (delete from code_chunks where code_file_id in (select id from lost) returning 1)"
+            " select count(*) from gone",
+            *map(list, zip(*lost, strict=True)),
+        )
+        return removed
 
     async def _upsert_files(self, result: Result) -> dict[str, int]:
         """Rows of read and of skipped files; a skipped one that vanished gets none."""

@@ -47,6 +47,9 @@ _LONG_DEFINITION: Final = 3
 _OWN_SIZE: Final = 1_500
 """A definition that is larger begins a chunk of its own."""
 
+_BARE_HEAD: Final = 200
+"""Its head alone, if no longer than this, shows nobody what it is: what follows joins it, if the whole stays small."""
+
 
 def parse(path: str, source: bytes) -> Syntax:
     """What the file holds; any bytes are welcome, and the same bytes give the same answer."""
@@ -61,8 +64,7 @@ def parse(path: str, source: bytes) -> Syntax:
 
 def _read(language: Language, source: bytes, lines: LineTable) -> tuple[Outline, list[Span], str]:
     """The outline, the spans that had better stay whole, and the kind of what defines nothing."""
-    grammar = grammars.load(language.grammar) if language.grammar else None
-    tree = grammars.parse(grammar, source) if grammar else None
+    tree = grammars.parse(language.grammar, source) if language.grammar else None
     atoms = _atoms(tree.root_node) if tree else None
     if tree is None or atoms is None:
         marks = prose.outline(language.id, source, lines)
@@ -148,15 +150,18 @@ def _aligned(spans: list[Span], lines: LineTable) -> list[Span]:
 def _merged(pieces: list[Span], heads: set[int]) -> list[Span]:
     """Neighbours together while they are small; a large definition's head starts anew, and crumbs never stand alone."""
     merged: list[Span] = []
+    bare = False
     for index, (start, end) in enumerate(pieces):
         if merged:
             before, before_end = merged[-1]
             size = end - before
             crumb = before_end - before < _CRUMB or (end - start < _CRUMB and index not in heads)
-            if (size <= _MERGED and index not in heads) or (crumb and size <= _WITH_CRUMBS):
+            most = _WHOLE if bare and before_end - before <= _BARE_HEAD else _MERGED
+            if (size <= most and index not in heads) or (crumb and size <= _WITH_CRUMBS):
                 merged[-1] = (before, end)
                 continue
         merged.append((start, end))
+        bare = index in heads
     return merged
 
 

@@ -6,6 +6,7 @@ import ctypes
 import importlib
 import importlib.util
 import re
+import string
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -35,7 +36,7 @@ _LONE_CR: Final = re.compile(rb"\r(?!\n)")
 # The parser reports after every hundred operations. Code takes 0.01 reports a byte and at most 0.042 (32 repositories
 # of 20 languages, short files aside); counting them, unlike a clock, gives the same answer on every machine.
 _REPORTS_AT_LEAST: Final = 1_000
-_REPORTS_PER_BYTE: Final = 0.1
+_REPORTS_PER_BYTE: Final = 0.06
 
 
 @cache
@@ -51,9 +52,10 @@ def load(grammar: str) -> Language | None:
         return None
 
 
-def parse(language: Language, source: bytes) -> Tree | None:
-    """The syntax tree; None for text that is no code, and when the parser does far more work than real code needs."""
-    if is_hostile(source):
+def parse(grammar: str, source: bytes) -> Tree | None:
+    """The syntax tree; None without the grammar, for what is no code, and when it takes far more work than code does."""
+    language = load(grammar)
+    if language is None or is_hostile(grammar, source):
         return None
     text = _LONE_CR.sub(b"\n", source) if b"\r" in source else source
     left = int(_REPORTS_AT_LEAST + _REPORTS_PER_BYTE * len(source))
@@ -72,11 +74,13 @@ def parse(language: Language, source: bytes) -> Tree | None:
         return None
 
 
-def is_hostile(source: bytes) -> bool:
+def is_hostile(grammar: str, source: bytes) -> bool:
     """Whether this is minified, or a parser's torture test: there its time and memory grow with the square of the size."""
     if len(source) > _MANY_BYTES and sum(map(_density, _LONG_LINE.findall(source))) > len(source) // 2:
         return True
-    return _QUOTES in source or any(source.count(one) - source.count(other) > most for one, other, most in _PAIRS)
+    if grammar in _FATAL and _FATAL[grammar].search(source):
+        return True
+    return any(source.count(one) - source.count(other) > most for one, other, most in _PAIRS)
 
 
 def _density(line: bytes) -> int:
@@ -86,11 +90,14 @@ def _density(line: bytes) -> int:
 
 _MANY_BYTES: Final = 10_000
 _LONG_LINE: Final = re.compile(rb"[^\r\n]{5000,}")
-_DATA: Final = bytes(range(ord("0"), ord("9") + 1)) + bytes(range(ord("A"), ord("z") + 1)) + b"+/="
+_DATA: Final = (string.ascii_letters + string.digits + "+/=").encode()
 _PAIRS: Final = ((b"(", b")", 500), (b"[", b"]", 500), (b"{", b"}", 500), (b"<", b">", 2_000))
 """Brackets, and how many may stay open: Rust takes 550 MB for 1,300 open parentheses, Kotlin ends the process."""
-_QUOTES: Final = b'"' * 1_000
-"""Julia's scanner ends the process where strings nest so deep."""
+_FATAL: Final = {
+    "julia": re.compile(rb'"{1000}|`{1000}'),
+    "scala": re.compile(rb"^[ \t]{120}", re.MULTILINE),
+}
+"""What makes a scanner write beyond its buffer and end the process: strings or indentation nested more than 100 deep."""
 
 
 @cache

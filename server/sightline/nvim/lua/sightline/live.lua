@@ -41,12 +41,6 @@ function Live:stop()
   self.timer, self.call = nil, nil
 end
 
---- Whether an answer to what was typed last is still to come.
----@return boolean
-function Live:is_busy()
-  return self.timer ~= nil or self.call ~= nil
-end
-
 --- Asks at once, in place of whatever is under way.
 ---@param query string
 ---@param on_found fun(found: sightline.Found)
@@ -57,7 +51,6 @@ function Live:ask(query, on_found)
   end
   local params = { query = query, limit = config.options().limit }
   self.call = client.request('sightline/search', params, function(failure, answer, asked)
-    self.call = nil
     if failure then
       return on_found({ entries = {}, note = notice.sentence(failure) })
     end

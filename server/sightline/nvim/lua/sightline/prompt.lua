@@ -16,7 +16,8 @@ local LEAST_COLUMNS, LEAST_LINES = 40, 12
 ---@field preview sightline.Preview
 ---@field found sightline.Entry[]
 ---@field note string
----@field accepted? string[] how the best hit is to be opened as soon as it is there
+---@field answered string the query whose hits are shown
+---@field accepted? { query: string, how?: string } what to open as soon as there is an answer
 local Prompt = {}
 Prompt.__index = Prompt
 
@@ -105,8 +106,9 @@ function Prompt:draw(row, entry)
 end
 
 ---@param found sightline.Found
-function Prompt:show(found)
-  self.found, self.note = found.entries, found.note
+---@param query string
+function Prompt:show(found, query)
+  self.found, self.note, self.answered = found.entries, found.note, query
   vim.api.nvim_buf_set_lines(self.list, 0, -1, false, {})
   for index, entry in ipairs(self.found) do
     self:draw(index - 1, entry)
@@ -123,19 +125,27 @@ function Prompt:query()
   return vim.api.nvim_buf_get_lines(self.input, 0, 1, false)[1] or ''
 end
 
-function Prompt:close()
+--- Leaves insert mode, and then acts: its end would move the cursor left.
+---@param action fun()
+local function in_normal_mode(action)
+  if vim.fn.mode() == 'n' then
+    return action()
+  end
+  vim.api.nvim_create_autocmd('ModeChanged', { pattern = '*:n', once = true, callback = vim.schedule_wrap(action) })
+  -- Not :stopinsert, which does nothing in Neovim 0.10 where no key of the user's led here.
+  vim.api.nvim_feedkeys(vim.keycode('<C-\\><C-n>'), 'n', false)
+end
+
+---@param action? fun() what comes after
+function Prompt:close(action)
   self.live:stop()
   self.preview:close()
-  if vim.fn.pumvisible() == 1 then
-    -- Neovim 0.10 stays in insert mode while there is a menu.
-    vim.fn.complete(vim.fn.col('.'), {})
-  end
-  vim.cmd.stopinsert()
   for _, buffer in ipairs({ self.input, self.list }) do
     if vim.api.nvim_buf_is_valid(buffer) then
       vim.api.nvim_buf_delete(buffer, { force = true })
     end
   end
+  in_normal_mode(action or function() end)
 end
 
 ---@param by integer
@@ -149,12 +159,14 @@ end
 --- Opens the chosen hit; whoever types and presses Enter at once gets the best when it comes.
 ---@param how? 'split'|'vsplit'|'tab'
 function Prompt:accept(how)
-  self.accepted = self.live:is_busy() and { how } or nil
-  local entry = not self.accepted and self:selected()
+  local query = self:query()
+  if query ~= self.answered then
+    self.accepted = { query = query, how = how }
+    return
+  end
+  local entry = self:selected()
   if entry then
-    self:close()
-    -- Later, because the end of insert mode would move the cursor left.
-    vim.schedule(function()
+    self:close(function()
       require('sightline.jump').to(entry, how)
     end)
   end
@@ -210,13 +222,15 @@ local function follow(prompt)
     vim.api.nvim_create_autocmd(events, { group = group, buffer = buffer, callback = callback })
   end
   on({ 'TextChanged', 'TextChangedI', 'TextChangedP' }, prompt.input, function()
-    prompt.accepted = nil
-    prompt.live:type(prompt:query(), function(found)
-      if vim.api.nvim_win_is_valid(prompt.list_window) then
-        prompt:show(found)
-        if prompt.accepted then
-          prompt:accept(prompt.accepted[1])
-        end
+    local query = prompt:query()
+    prompt.live:type(query, function(found)
+      if not vim.api.nvim_win_is_valid(prompt.list_window) then
+        return
+      end
+      prompt:show(found, query)
+      local accepted = prompt.accepted
+      if accepted and accepted.query == query then
+        prompt:accept(accepted.how)
       end
     end)
   end)
@@ -253,7 +267,7 @@ function M.open()
   if not search then
     return
   end
-  local prompt = setmetatable({ live = search, preview = preview.new(), found = {}, note = '' }, Prompt)
+  local prompt = setmetatable({ live = search, preview = preview.new(), found = {}, note = '', answered = '' }, Prompt)
   prompt.input = vim.api.nvim_create_buf(false, true)
   prompt.list = vim.api.nvim_create_buf(false, true)
   vim.bo[prompt.input].filetype = 'sightline-prompt'
