@@ -85,8 +85,9 @@ class ChunkText:
 class Snapshots:
     """Opens snapshots of a project and keeps what never changes between them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, block_bytes: int = BLOCK_CACHE_BYTES) -> None:
         self._store = store
+        self._most_block_bytes = block_bytes
         self._words: dict[int, WordSegment] = {}
         self._vectors: dict[int, VectorRows] = {}
         self._blocks: OrderedDict[tuple[int, int], Block] = OrderedDict()
@@ -187,38 +188,36 @@ class Snapshots:
         wanted = {
             (segment, self._words[segment].directory.block_of(term)) for segment in segments for term in terms
         }
-        await self._load_blocks(connection, [key for key in wanted if key[1] >= 0 and key not in self._blocks])
+        blocks = await self._blocks_of(connection, [key for key in wanted if key[1] >= 0])
         found: dict[str, list[tuple[int, Postings]]] = {}
         for term in terms:
             held = found[term] = []
             for place, segment in enumerate(segments):
-                key = (segment, self._words[segment].directory.block_of(term))
-                if key not in self._blocks:
-                    continue
-                self._blocks.move_to_end(key)
-                postings = self._blocks[key].find(term)
+                block = blocks.get((segment, self._words[segment].directory.block_of(term)))
+                postings = block.find(term) if block is not None else None
                 if postings is not None:
                     held.append((place, postings))
-        self._evict()
         return found
 
-    async def _load_blocks(self, connection: Connection, keys: list[tuple[int, int]]) -> None:
-        if not keys:
-            return
+    async def _blocks_of(self, connection: Connection, keys: list[tuple[int, int]]) -> dict[tuple[int, int], Block]:
+        """The blocks, whatever searches under way put into the cache or take out of it meanwhile."""
+        held = {key: self._blocks[key] for key in keys if key in self._blocks}
+        missing = [key for key in keys if key not in held]
         rows = await connection.fetch(
             "select p.segment_id, p.block, p.data from unnest($1::bigint[], $2::int[]) k(segment_id, block)"
             " join postings p using (segment_id, block)",
-            [segment for segment, _ in keys], [block for _, block in keys],
-        )  # fmt: skip
-        for segment, number, data in rows:
-            block = self._blocks[segment, number] = Block(data)
-            self._block_bytes += block.size
-
-    def _evict(self) -> None:
-        """Least recently read first; called when a search has what it needs."""
-        while self._block_bytes > BLOCK_CACHE_BYTES:
+            [segment for segment, _ in missing], [block for _, block in missing],
+        ) if missing else []  # fmt: skip
+        held |= {(row[0], row[1]): Block(row[2]) for row in rows}
+        for key, block in held.items():
+            if key not in self._blocks:
+                self._blocks[key] = block
+                self._block_bytes += block.size
+            self._blocks.move_to_end(key)
+        while self._block_bytes > self._most_block_bytes:  # the least recently read goes first
             _, block = self._blocks.popitem(last=False)
             self._block_bytes -= block.size
+        return held
 
 
 class Snapshot:

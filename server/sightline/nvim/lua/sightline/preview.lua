@@ -101,9 +101,10 @@ function Preview:show(entry)
     end
   end
   vim.wo[self.window].numberwidth = math.max(4, #tostring(count) + 1)
-  vim.api.nvim_win_set_cursor(self.window, { lnum, 0 })
+  local top = math.max(1, lnum - math.floor(vim.api.nvim_win_get_height(self.window) / 2))
   vim.api.nvim_win_call(self.window, function()
-    vim.cmd('normal! zz')
+    -- Not :normal, which would upset the insert mode that the prompt is in.
+    vim.fn.winrestview({ lnum = lnum, col = 0, topline = top })
   end)
   vim.api.nvim_win_set_config(self.window, { title = (' %s:%d '):format(entry.path, entry.lnum) })
 end
