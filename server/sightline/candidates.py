@@ -93,9 +93,7 @@ class Candidates:
         files = np.zeros(len(words.files), np.bool_)
         files[words.file_rows[mask]] = True
         best = _top(np.where(files, scores.files, 0), BEST_FILES)
-        cover = np.zeros(len(words.files), np.float32)
-        np.maximum.at(cover, words.file_rows, np.where(mask, scores.stem_cover, 0))
-        named = _top(cover, BEST_STEMS)
+        named = _top(np.where(files, scores.stem_cover, 0), BEST_STEMS)
         chosen = np.concatenate([rows, _best_rows(np.union1d(best, named), words, allowed)])
         return set(words.chunk_ids[chosen].tolist())
 
@@ -126,7 +124,7 @@ class Candidates:
     ) -> list[Candidate]:
         words = self._snapshot.words
         rows = words.rows_of(list(chosen))
-        features = await self._snapshot.features(list(rows))
+        features = await self._snapshot.features({chunk: int(words.file_ids[row]) for chunk, row in rows.items()})
         lexical = self._mode != "semantic"
         return [
             Candidate(

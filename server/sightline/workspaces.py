@@ -103,7 +103,7 @@ class Workspace:
         self.source = Source(
             project.id, Snapshots(store), (checkout,), embedder_id, lambda path: indexer.touch((path,))
         )
-        self._search = Search([self.source], embedder, current_bytes)
+        self._search = Search([self.source], embedder, files.current)
 
     async def index(self, report: Report, *, force: bool = False) -> Summary:
         """Brings the index up to date; where another process is at it, waits for that one first."""
@@ -161,9 +161,3 @@ def host_id(data_dir: Path) -> str:
     if made is None:
         raise FolderError("the data folder cannot hold a file", hint="Point SIGHTLINE_DATA_DIR to another folder.")
     return made
-
-
-def current_bytes(root: Path, path: str) -> bytes | None:
-    """A file's bytes now; None where there is none any more."""
-    content = files.read(root, path, files.Rules(max_file_bytes=1 << 30))
-    return content.data if isinstance(content, files.Content) else None

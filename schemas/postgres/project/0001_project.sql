@@ -68,7 +68,9 @@ create table code_chunks (
   symbol text not null,
   container text not null,
   signature text not null,
-  doc text not null
+  doc text not null,
+  -- What the ranker needs of the chunk's definitions, a line each, so that a search reads one row a candidate.
+  outline text not null
 );
 
 create index code_chunks_file on code_chunks (code_file_id);

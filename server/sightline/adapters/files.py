@@ -33,6 +33,10 @@ _SENTENCES: Final[dict[Reason, str]] = {
 }
 
 
+LARGEST_SHOWN: Final = 1 << 25
+"""Not more of a file is read to show a hit in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stat:
     """What tells without reading that a file may differ; each number fits a signed 64-bit column."""
@@ -121,6 +125,18 @@ def read(root: Path, path: str, rules: Rules) -> Content | Skipped:
         if not os.path.isdir(base):
             raise _unusable(root, error) from error
         return _skipped(shown, _failure(error, base, names))
+
+
+def current(root: Path, path: str) -> bytes | None:
+    """A regular file's bytes now, whatever they are; None where there is no such file below the root, or no more."""
+    try:
+        handle = _open_beneath(os.fsencode(root), parts(path))
+    except OSError:
+        return None
+    if isinstance(handle, Verdict):
+        return None
+    with open(handle, "rb") as file:
+        return file.read(LARGEST_SHOWN) if stat.S_ISREG(os.fstat(handle).st_mode) else None
 
 
 def explain(root: Path, path: str, rules: Rules) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from pgvector import HalfVector
 from sightline.adapters.postgres import translated
 from sightline.adapters.store import Store
 from sightline.core import bits, bm25
+from sightline.core.analysis import names_in
 from sightline.core.identifiers import folded
 from sightline.core.model import DefinedName, Filters
 from sightline.core.query import path_regexes
@@ -23,6 +24,7 @@ from sightline.core.segments import Block, Directory, Postings
 from sightline.core.symbols import Symbol
 
 BLOCK_CACHE_BYTES: Final = 32 << 20
+PATHS_KEPT: Final = 200_000
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 SYMBOLS_READ: Final = 300
 PERCENT: Final = (
@@ -92,6 +94,7 @@ class Snapshots:
         self._vectors: dict[int, VectorRows] = {}
         self._blocks: OrderedDict[tuple[int, int], Block] = OrderedDict()
         self._block_bytes = 0
+        self._paths: dict[int, str] = {}
         self._collection: tuple[object, bm25.Collection] | None = None
         self._vector_rows: tuple[object, VectorRows] | None = None
 
@@ -219,6 +222,19 @@ class Snapshots:
             self._block_bytes -= block.size
         return held
 
+    async def paths(self, connection: Connection, file_ids: Iterable[int]) -> Mapping[int, str]:
+        """The paths of files. A row's path never changes, so those known need not be read."""
+        missing = set(file_ids) - self._paths.keys()
+        if missing:
+            if len(self._paths) > PATHS_KEPT:
+                self._paths.clear()
+                missing = set(file_ids)
+            rows = await connection.fetch(
+                "select id, relative_path from code_files where id = any($1::int[])", list(missing)
+            )
+            self._paths |= {row[0]: row[1] for row in rows}
+        return self._paths
+
 
 class Snapshot:
     """One search's view. Everything it reads is of one moment."""
@@ -284,18 +300,17 @@ class Snapshot:
         )  # fmt: skip
         return {row[0]: row[1] if row[1] == row[1] else 0.0 for row in rows}
 
-    async def features(self, chunk_ids: Sequence[int]) -> dict[int, Features]:
-        """What the ranker needs of each candidate."""
+    async def features(self, chunk_files: Mapping[int, int]) -> dict[int, Features]:
+        """What the ranker needs of each candidate; `chunk_files` gives each chunk's file."""
+        paths = await self._owner.paths(self._connection, chunk_files.values())
         rows = await self._connection.fetch(
-            "select c.id, f.id, f.relative_path, c.start_byte, d.names, d.kinds, d.depths, d.containers, d.lines"
-            " from code_chunks c join code_files f on f.id = c.code_file_id left join lateral (select"
-            "  array_agg(name order by line_offset) as names, array_agg(kind order by line_offset) as kinds,"
-            "  array_agg(depth order by line_offset) as depths, array_agg(container order by line_offset) as containers,"
-            "  array_agg(line_count order by line_offset) as lines from definitions where chunk_id = c.id) d on true"
-            " where c.id = any($1::bigint[])",
-            list(chunk_ids),
+            "select id, start_byte, outline from code_chunks where id = any($1::bigint[])", list(chunk_files)
         )
-        return {row[0]: Features(row[1], row[2], row[3], _defined(row)) for row in rows}
+        return {
+            row[0]: Features(file, path, row[1], names_in(row[2]))
+            for row in rows
+            if (path := paths.get(file := chunk_files[row[0]])) is not None
+        }
 
     async def texts(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
         """The chunks as they are shown."""
@@ -327,13 +342,6 @@ def _conditions(own: str) -> list[tuple[str, tuple[str, ...]]]:
         near = "(folded like $3 or folded like $4) and abs(length(folded) - $5::text::int) <= 1"
         conditions.append((near, (own[:half] + "%", "%" + own[-half:], str(len(own)))))
     return conditions
-
-
-def _defined(row: asyncpg.Record) -> tuple[DefinedName, ...]:
-    if row[4] is None:
-        return ()
-    columns = zip(row[4], row[5], row[6], row[7], row[8], strict=True)
-    return tuple([DefinedName(name, kind, depth, container, lines == 1) for name, kind, depth, container, lines in columns])
 
 
 def _columns(row: asyncpg.Record) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint32]]:

@@ -29,7 +29,7 @@ EVENT_DAYS: Final = 30
 JOB_DAYS: Final = 7
 CHUNK_COLUMNS: Final = (
     "id", "code_file_id", "project_id", "content", "text_hash", "document_hash", "start_line", "end_line",
-    "start_byte", "end_byte", "kind", "symbol", "container", "signature", "doc",
+    "start_byte", "end_byte", "kind", "symbol", "container", "signature", "doc", "outline",
 )  # fmt: skip
 DEFINITION_COLUMNS: Final = (
     "chunk_id", "name", "folded", "initials", "kind", "depth", "line_offset", "line_count", "container",
@@ -250,7 +250,7 @@ class Writer:
         await copy("code_chunks", columns=CHUNK_COLUMNS, records=[
             (chunk_id, file_id, self._project_id, row.content, row.text_hash, row.document_hash,
              row.position.start_line, row.position.end_line, row.position.start_byte, row.position.end_byte,
-             row.kind, row.symbol, row.container, row.signature, row.doc)
+             row.kind, row.symbol, row.container, row.signature, row.doc, row.outline)
             for chunk_id, (file_id, row) in zip(ids, rows, strict=True)
         ])  # fmt: skip
         await copy("definitions", columns=DEFINITION_COLUMNS, records=[

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sightline.core import chunking, identifiers, segments
 from sightline.core.bags import Bag, Document, collect
 from sightline.core.diffing import Position, StoredChunk, diff
-from sightline.core.model import KINDS, Chunk, Syntax
+from sightline.core.model import KINDS, Chunk, DefinedName, Syntax
 
 HASH_BYTES: Final = 16
 VERSION: Final = 1
@@ -35,6 +35,7 @@ class ChunkRow:
     container: str
     signature: str
     doc: str
+    outline: str
     definitions: tuple[DefinitionRow, ...]
 
 
@@ -146,6 +147,27 @@ def kind_bits(kinds: tuple[str, ...]) -> int:
     return sum(1 << KINDS.index(kind) for kind in set(kinds))
 
 
+def outline(chunk: Chunk) -> str:
+    """The chunk's definitions, a line each: name, kind, depth, container and whether it is one line, between tabs."""
+    return "\n".join(
+        "\t".join(
+            (_one_line(each.name), each.kind, str(each.depth), _one_line(each.container),
+             "1" if each.start_line == each.end_line else "0")
+        )
+        for each in chunk.definitions
+    )  # fmt: skip
+
+
+def names_in(outline: str) -> tuple[DefinedName, ...]:
+    """What `outline` wrote."""
+    lines = (line.split("\t") for line in outline.split("\n")) if outline else ()
+    return tuple([DefinedName(name, kind, int(depth), container, one == "1") for name, kind, depth, container, one in lines])
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_clean(text).split())
+
+
 def _row(source: bytes, chunk: Chunk, hashed: bytes) -> ChunkRow:
     text = source[chunk.start_byte : chunk.end_byte]
     return ChunkRow(
@@ -158,6 +180,7 @@ def _row(source: bytes, chunk: Chunk, hashed: bytes) -> ChunkRow:
         container=_clean(chunk.container),
         signature=_clean(chunk.signature),
         doc=_clean(chunk.doc),
+        outline=outline(chunk),
         definitions=tuple(
             DefinitionRow(
                 name=_clean(each.name),

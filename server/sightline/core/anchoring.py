@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from sightline.core.identifiers import WORD_PATTERN, folded, terms
@@ -13,6 +14,7 @@ from sightline.core.identifiers import WORD_PATTERN, folded, terms
 LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _BYTE_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _WORD: Final = re.compile(WORD_PATTERN)
+_terms: Final = lru_cache(50_000)(terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +52,20 @@ def best_line(lines: Sequence[str], wanted: Collection[str], names: Collection[s
     """The line with most of the query's terms; one that has a name of the query whole wins, the first of equals."""
     whole = {folded(name) for name in names} - {""}
 
+    asked = frozenset(wanted)
+
     def score(line: str) -> float:
         words = _WORD.findall(line)
-        found = {term for word in words for term in terms(word)}
-        return len(found & set(wanted)) + 2.0 * len(whole & {folded(word) for word in words})
+        found = {term for word in words for term in _terms(word) if term in asked}
+        return len(found) + (2.0 * len(whole & {folded(word) for word in words}) if whole else 0.0)
 
     return max(range(len(lines)), key=lambda number: (score(lines[number]), -number), default=0)
 
 
 def marks(line: str, wanted: Collection[str]) -> list[tuple[int, int]]:
     """Half-open spans (in characters) of the words of a line that share a term with the query."""
-    found = (match for match in _WORD.finditer(line) if not set(wanted).isdisjoint(terms(match[0])))
+    asked = frozenset(wanted)
+    found = (match for match in _WORD.finditer(line) if not asked.isdisjoint(_terms(match[0])))
     return [match.span() for match in found]
 
 

@@ -60,13 +60,19 @@ class Collection:
         self.files, self.file_rows = np.unique(self.file_ids, return_inverse=True)
         self.file_live = np.bincount(self.file_rows, weights=self.live, minlength=len(self.files)) > 0
         self.file_norms = _norms(self._file_lengths(lengths), self.file_live, FILE_WEIGHTS, FILE_B)
-        self.stem_lengths = lengths[STEM]
+        self.stem_lengths = np.ones(len(self.files), np.float32)
+        self.stem_lengths[self.file_rows] = np.maximum(lengths[STEM], 1)
+        self._order = np.argsort(self.chunk_ids)
 
     def rows_of(self, chunk_ids: Sequence[int]) -> dict[int, int]:
         """The rows of those of `chunk_ids` that live here."""
+        if not len(self.chunk_ids):
+            return {}
         wanted = np.array(sorted(chunk_ids), np.int64)
-        rows = np.flatnonzero(np.isin(self.chunk_ids, wanted) & self.live)
-        return {int(self.chunk_ids[row]): int(row) for row in rows}
+        places = np.searchsorted(self.chunk_ids, wanted, sorter=self._order)
+        rows = self._order[np.minimum(places, len(self._order) - 1)]
+        rows = rows[(self.chunk_ids[rows] == wanted) & self.live[rows]]
+        return dict(zip(self.chunk_ids[rows].tolist(), rows.tolist(), strict=True))
 
     def _file_lengths(self, lengths: Floats) -> Floats:
         total = np.zeros((FIELD_COUNT, len(self.files)), np.float32)
@@ -94,7 +100,7 @@ def score(collection: Collection, postings: Mapping[str, Sequence[tuple[int, Pos
     """Scores for `postings`: for each query term, the segments (by place in the collection) that have it."""
     rows, files = len(collection.chunk_ids), len(collection.files)
     chunk_scores, file_scores = np.zeros(rows, np.float32), np.zeros(files, np.float32)
-    stem_hits = np.zeros(rows, np.float32)
+    stem_hits = np.zeros(files, np.float32)
     matches, idf = {}, {}
     for term, found in postings.items():
         fields = _by_field(collection, found)
@@ -110,9 +116,10 @@ def score(collection: Collection, postings: Mapping[str, Sequence[tuple[int, Pos
         touched_files = np.flatnonzero(file_frequency)
         file_weight = _idf(int(collection.file_live.sum()), len(touched_files)) * (K1 + 1)
         file_scores[touched_files] += file_weight * _saturated(file_frequency[touched_files])
-        stem_hits[fields[STEM][0]] += 1
-    cover = stem_hits / np.maximum(collection.stem_lengths, 1)
-    return Scores(chunk_scores, file_scores, cover, idf, matches)
+        in_stem = np.zeros(files, np.float32)
+        in_stem[collection.file_rows[fields[STEM][0]]] = 1
+        stem_hits += in_stem
+    return Scores(chunk_scores, file_scores, stem_hits / collection.stem_lengths, idf, matches)
 
 
 def _by_field(collection: Collection, found: Sequence[tuple[int, Postings]]) -> list[tuple[NDArray[np.int64], Floats]]:

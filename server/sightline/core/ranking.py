@@ -53,8 +53,12 @@ PREFIX_SHARE: Final = 0.7
 """What a word counts that begins with a word of the query, or the reverse, if the shorter is long enough."""
 SHORTEST: Final = 3
 LEAST_SHARE: Final = 0.4
-TYPE_BOOST: Final = 3.0
-"""Whoever types one name wants the type of that name rather than a method that shares it."""
+ONE_NAME: Final = 4.0
+"""Whoever types one name, and nothing else, wants the place that defines it ..."""
+ONE_TYPE: Final = 5.0
+"""... and the type of that name rather than a method that shares it."""
+OTHER_MARKS: Final = 0.9
+"""`_walk` or `$walk` where `walk` was asked for."""
 OTHER_CASE: Final = 0.6
 OTHER_QUALIFIER: Final = 0.6
 ONE_LINE: Final = 0.7
@@ -142,6 +146,7 @@ def _lead(scored: Sequence[_Scored]) -> float | None:
 class _Name:
     """An identifier of the query or a defined name, as they are compared."""
 
+    last: str
     folded: str
     letters: str
     """`folded`, but with its case."""
@@ -158,7 +163,7 @@ class _Asked:
     total: float
     """The sum of the terms' idf."""
     names: tuple[_Name, ...]
-    type_boost: float
+    one_name: bool
     noise: frozenset[str]
     beginnings: Mapping[str, list[str]]
     """The terms by their first three letters."""
@@ -190,7 +195,7 @@ def _asked(query: Query, idf: Mapping[str, float]) -> _Asked:
         telling=telling,
         total=sum(telling.values()) * rarest or 1.0,
         names=tuple(map(_identifier, query.identifiers)),
-        type_boost=TYPE_BOOST if query.is_identifier else 1.0,
+        one_name=query.is_identifier,
         noise=noise.asked(query.terms),
         beginnings=beginnings,
     )
@@ -198,7 +203,7 @@ def _asked(query: Query, idf: Mapping[str, float]) -> _Asked:
 
 def _identifier(identifier: Identifier) -> _Name:
     name = _name(identifier.name)
-    return _Name(name.folded, name.letters, folded(identifier.qualifier.rpartition(".")[2]), name.words)
+    return _Name(name.last, name.folded, name.letters, folded(identifier.qualifier.rpartition(".")[2]), name.words)
 
 
 def _is_prefix(one: str, other: str) -> bool:
@@ -306,7 +311,9 @@ def _defined_here(candidate: Candidate, asked: _Asked) -> float:
         types += max((strength for is_type, strength in strengths if is_type), default=0.0)
         others += max((strength for is_type, strength in strengths if not is_type), default=0.0)
         files += _path(candidate.path).stem == name.folded
-    return (max(types * asked.type_boost, others) + FILE_OF_THE_NAME * files) / len(asked.names)
+    if asked.one_name:
+        types, others = types * ONE_TYPE, others * ONE_NAME
+    return (max(types, others) + FILE_OF_THE_NAME * files) / len(asked.names)
 
 
 def _strength(name: _Name, definition: DefinedName, path: str) -> float:
@@ -315,8 +322,8 @@ def _strength(name: _Name, definition: DefinedName, path: str) -> float:
     if defined.folded != name.folded:
         return 0.0
     strength = NESTED[max(0, min(definition.depth, len(NESTED) - 1))]
-    if defined.letters != name.letters:
-        strength *= OTHER_CASE
+    if defined.last != name.last:
+        strength *= OTHER_MARKS if defined.letters == name.letters else OTHER_CASE
     if name.qualifier and name.qualifier not in _whereabouts(definition, path):
         strength *= OTHER_QUALIFIER
     if definition.one_line:
@@ -346,4 +353,4 @@ def _name(name: str) -> _Name:
     segments = [segment for segment in _SEPARATOR.split(name) if segment] or [name]
     last = segments[-1]
     letters = "".join([char for char in last if char.isalnum()])
-    return _Name(folded(last), letters, folded("".join(segments[:-1])), name_words(last))
+    return _Name(last, folded(last), letters, folded("".join(segments[:-1])), name_words(last))

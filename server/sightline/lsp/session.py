@@ -174,15 +174,12 @@ class Session:
 
     def read(self, root: Path, path: str) -> bytes | None:
         """A file's text as the user sees it: the open document's, else the disk's."""
-        from sightline.workspaces import current_bytes
+        from sightline.adapters import files
 
         document = self._documents.get(root / path)
         if document is not None:
             return document.source.encode("utf-8", "surrogatepass")
-        try:
-            return current_bytes(root, path)
-        except FolderError:  # this folder is gone; others may be in the same search
-            return None
+        return files.current(root, path)
 
     def text_in(self, text: str, range_: messages.Range) -> str:
         """The part of a text that a range in the client's units covers."""
