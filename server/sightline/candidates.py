@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -16,13 +16,13 @@ from sightline.core.identifiers import folded, text_terms
 from sightline.core.model import KINDS, Candidate, Filters, Query
 
 Mode = Literal["hybrid", "lexical", "semantic"]
-BEST_CHUNKS: Final = 100
+BEST_CHUNKS: Final = 80
 BEST_FILES: Final = 30
 BEST_STEMS: Final = 15
 DEFINING: Final = 60
 EXACT_BELOW: Final = 1_000
 """Up to this many vectors are compared exactly; above, sign bits choose RERANKED of them first."""
-RERANKED: Final = 600
+RERANKED: Final = 500
 MOST_BITS: Final = 1 << 15
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -48,20 +48,28 @@ class Candidates:
 
     async def find(self) -> Found | None:
         """None where nothing was asked, or the filters let nothing through."""
-        words = self._snapshot.words
-        filters = self._query.filters
-        scores = await self._snapshot.scores(self._query.terms)
-        files = await self._snapshot.files(self._repositories, filters)
+        snapshot, filters = self._snapshot, self._query.filters
+        words = snapshot.words
+        files = await snapshot.files(self._repositories, filters)
         exact = await self._exact(filters)
         mask = _mask(words.file_ids, words.kinds, words.chunk_ids, filters, files, exact) & words.live
         if not mask.any():
             return None
-        chosen = self._by_filters_alone(mask) if not self._query.terms else set()
-        if self._mode != "semantic" and self._query.terms:
-            chosen |= self._by_words(scores, mask) | await self._by_definition(mask)
-        cosines = await self._cosines(chosen, filters, files, exact)
+        postings = await snapshot.postings(self._query.terms)
+        # Postgres compares vectors while we count words; nothing else may use the connection meanwhile.
+        asked = asyncio.create_task(self._cosines(self._near(filters, files, exact)))
+        await asyncio.sleep(0)
+        try:
+            scores = bm25.score(words, postings)
+            chosen = self._by_words(scores, mask) if self._query.terms else self._by_filters_alone(mask)
+        finally:
+            cosines = await asked
+        if self._mode == "semantic" and self._query.terms:
+            chosen = set()
+        else:
+            chosen |= await self._by_definition(mask)
         chosen |= set(_top_items(cosines, BEST_CHUNKS))
-        return Found(await self._with_features(chosen, cosines, scores), scores.idf)
+        return Found(await self._with_features(chosen, scores), scores.idf)
 
     async def _exact(self, filters: Filters) -> NDArray[np.int64] | None:
         """Ids of chunks that hold all quoted texts (and none of the excluded ones); None where nothing is quoted."""
@@ -70,7 +78,7 @@ class Candidates:
         snapshot = self._snapshot
         allowed = snapshot.words.chunk_ids[snapshot.words.live]
         inner = {term for text in filters.exact for term in _inner_terms(text)}
-        for rows in (await snapshot.scores(sorted(inner))).matches.values():
+        for rows in bm25.score(snapshot.words, await snapshot.postings(sorted(inner))).matches.values():
             allowed = np.intersect1d(allowed, snapshot.words.chunk_ids[rows])
         if filters.exact:
             allowed = np.array(sorted(await snapshot.containing(filters.exact, allowed)), np.int64)
@@ -104,27 +112,28 @@ class Candidates:
         rows = self._snapshot.words.rows_of(await self._snapshot.defining(names, 4 * DEFINING))
         return set([chunk for chunk, row in rows.items() if mask[row]][:DEFINING])
 
-    async def _cosines(
-        self, chosen: Iterable[int], filters: Filters, files: NDArray[np.int32] | None, exact: NDArray[np.int64] | None
-    ) -> dict[int, float]:
-        """Cosines of the chosen chunks and of the query's neighbours."""
+    def _near(
+        self, filters: Filters, files: NDArray[np.int32] | None, exact: NDArray[np.int64] | None
+    ) -> list[int]:
+        """Ids of the chunks whose vectors may be nearest to the query's."""
         if self._vector is None:
-            return {}
+            return []
         vectors = self._snapshot.vectors
-        mask = _mask(vectors.file_ids, vectors.kinds, vectors.chunk_ids, filters, files, exact)
-        rows = np.flatnonzero(mask)
+        rows = np.flatnonzero(_mask(vectors.file_ids, vectors.kinds, vectors.chunk_ids, filters, files, exact))
         if len(rows) > EXACT_BELOW:
             distance = bits.distances(vectors.signs, self._vector)[rows]
             rows = rows[_top(MOST_BITS - distance.astype(np.int32), RERANKED)]
-        near = vectors.chunk_ids[rows].tolist()
-        return await self._snapshot.cosines(self._vector, list({*near, *chosen}))
+        near: list[int] = vectors.chunk_ids[rows].tolist()
+        return near
 
-    async def _with_features(
-        self, chosen: set[int], cosines: dict[int, float], scores: bm25.Scores
-    ) -> list[Candidate]:
+    async def _cosines(self, near: list[int]) -> dict[int, float]:
+        return await self._snapshot.cosines(self._vector, near) if self._vector is not None and near else {}
+
+    async def _with_features(self, chosen: set[int], scores: bm25.Scores) -> list[Candidate]:
         words = self._snapshot.words
         rows = words.rows_of(list(chosen))
-        features = await self._snapshot.features({chunk: int(words.file_ids[row]) for chunk, row in rows.items()})
+        files = {chunk: int(words.file_ids[row]) for chunk, row in rows.items()}
+        features = await self._snapshot.features(files, self._vector)
         lexical = self._mode != "semantic"
         return [
             Candidate(
@@ -132,7 +141,7 @@ class Candidates:
                 file_id=own.file_id,
                 path=own.path,
                 start_byte=own.start_byte,
-                cosine=cosines.get(chunk, 0.0),
+                cosine=own.cosine,
                 bm25=float(scores.chunks[row]) if lexical else 0.0,
                 file_bm25=float(scores.files[words.file_rows[row]]) if lexical else 0.0,
                 definitions=own.definitions,

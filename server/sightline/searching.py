@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -22,9 +22,6 @@ from sightline.core.model import Candidate, Filters, Label, Query, Ranked
 from sightline.core.query import of_text
 from sightline.core.ranking import WEIGHTS, Weights, rank
 from sightline.core.symbols import Symbol, ordered
-
-SPARE: Final = 10
-"""Ranked entries beyond the limit, for those that turn out to be gone from their files."""
 
 WEIGHTS_WITHOUT_WORDS: Final = replace(WEIGHTS, words=0.0, file_words=0.0)
 LIKENESS: Final = replace(WEIGHTS, file_cosine=0, file_words=0, coherence=0, file_name=0, definition_name=0, defined_here=0, depth=0)
@@ -87,9 +84,9 @@ class Place:
     start_line: int
     end_line: int
 
-    def overlaps(self, hit: Hit) -> bool:
-        same = (self.root, self.path) == (hit.root, hit.path)
-        return same and hit.start_line <= self.end_line and self.start_line <= hit.end_line
+    def overlaps(self, other: Place) -> bool:
+        same = (self.root, self.path) == (other.root, other.path)
+        return same and other.start_line <= self.end_line and self.start_line <= other.end_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,46 +158,28 @@ class Search:
                 snapshot = await stack.enter_async_context(source.snapshots.open(ids, source.embedder_id))
                 found = await Candidates(snapshot, ids, query, vector, options.mode).find()
                 pools.append(_Pool(number, source, snapshot, found))
-            ranked = rank(
-                [each for pool in pools for each in pool.candidates()], query, _pooled_idf(pools),
-                limit=options.limit + SPARE, max_per_file=options.max_per_file, weights=weights,
-            )  # fmt: skip
-            texts: dict[int, ChunkText] = {}
-            for pool in pools:
-                texts |= await pool.texts(ranked)
+            standing = _Standing(self._sources, self._read, left_out)
+            hits = await self._verified(pools, standing, query, weights, options)
         percent = min((pool.percent for pool in pools), default=100)
-        hits = await asyncio.to_thread(self._verified, ranked, texts, query, options, left_out)
         return Answer(tuple(hits), percent == 100, percent, options.mode)
 
-    def _verified(
-        self,
-        ranked: Sequence[Ranked],
-        texts: dict[int, ChunkText],
-        query: Query,
-        options: Options,
-        left_out: Place | None,
+    async def _verified(
+        self, pools: Sequence[_Pool], standing: _Standing, query: Query, weights: Weights, options: Options
     ) -> list[Hit]:
-        """Hits whose text stands in the file now, at the place where it stands now, up to the limit."""
-        current = _Current(self._read)
-        hits: list[Hit] = []
-        for entry in ranked:
-            if len(hits) == options.limit:
-                break
-            chunk = texts.get(entry.candidate.chunk_id)
-            if chunk is None:
-                continue
-            source = self._sources[entry.candidate.chunk_id // SOURCE_STEP]
-            root = next(each.root for each in source.checkouts if each.repository_id == chunk.repository_id)
-            anchor = current.anchor(root, chunk)
-            if anchor is None or anchor.moved:
-                source.touch(chunk.path)
-            if anchor is None:
-                continue
-            hit = _hit(entry, chunk, anchor, root, source.project_id, query, explain=options.explain)
-            if left_out is None or not left_out.overlaps(hit):
-                more = tuple(current.further(root, texts[each.chunk_id]) for each in entry.more if each.chunk_id in texts)
-                hits.append(replace(hit, more=tuple(each for each in more if each is not None)))
-        return hits
+        """The best places that stand in the files now: what does not is taken out, and the rest is ranked again."""
+        candidates = [each for pool in pools for each in pool.candidates()]
+        idf = _pooled_idf(pools)
+        while True:
+            ranked = rank(
+                candidates, query, idf, limit=options.limit, max_per_file=options.max_per_file, weights=weights
+            )
+            for pool in pools:
+                standing.texts |= await pool.texts(ranked, standing.texts)
+            gone = await asyncio.to_thread(standing.missing, ranked)
+            if not gone:
+                standing.touch()
+                return await asyncio.to_thread(standing.hits, ranked, query, explain=options.explain)
+            candidates = [each for each in candidates if each.chunk_id not in gone]
 
 
 class _Pool:
@@ -219,49 +198,103 @@ class _Pool:
         if self.found is None or not self._shift:
             return self.found.candidates if self.found else []
         return [
-            replace(each, chunk_id=each.chunk_id + self._shift, file_id=each.file_id + self._shift)
+            each._replace(chunk_id=each.chunk_id + self._shift, file_id=each.file_id + self._shift)
             for each in self.found.candidates
         ]
 
-    async def texts(self, ranked: Sequence[Ranked]) -> dict[int, ChunkText]:
-        """The texts of those ranked chunks that are of this source."""
+    async def texts(self, ranked: Sequence[Ranked], known: Container[int]) -> dict[int, ChunkText]:
+        """The texts of those ranked chunks that are of this source and not known yet."""
         ids = [each.chunk_id for entry in ranked for each in (entry.candidate, *entry.more)]
-        own = [each - self._shift for each in ids if each // SOURCE_STEP == self._shift // SOURCE_STEP]
+        step = self._shift // SOURCE_STEP
+        own = [each - self._shift for each in ids if each // SOURCE_STEP == step and each not in known]
         return {each + self._shift: text for each, text in (await self._snapshot.texts(own)).items()} if own else {}
 
 
-class _Current:
-    """Files as they are now, each read once a search."""
+class _Standing:
+    """Compares chunks with their files as they are now, each read once a search; used in one thread at a time."""
 
-    def __init__(self, read: Callable[[Path, str], bytes | None]) -> None:
+    def __init__(
+        self, sources: Sequence[Source], read: Callable[[Path, str], bytes | None], left_out: Place | None
+    ) -> None:
+        self.texts: dict[int, ChunkText] = {}
+        self._sources = sources
         self._read = read
-        self._sources: dict[tuple[Path, str], bytes | None] = {}
+        self._left_out = left_out
+        self._files: dict[tuple[Path, str], bytes | None] = {}
+        self._places: dict[int, Place | None] = {}
+        self._outdated: set[tuple[int, str]] = set()
 
-    def anchor(self, root: Path, chunk: ChunkText) -> Anchor | None:
-        """Where the chunk stands now; None where it does not."""
-        key = (root, chunk.path)
-        if key not in self._sources:
-            self._sources[key] = self._read(root, chunk.path)
-        source = self._sources[key]
-        return anchoring.find(source, chunk.content, chunk.start_byte) if source is not None else None
+    def missing(self, ranked: Sequence[Ranked]) -> set[int]:
+        """The chunks that stand nowhere now, or where they are not wanted."""
+        ids = [each.chunk_id for entry in ranked for each in (entry.candidate, *entry.more)]
+        for each in ids:
+            if each not in self._places:
+                self._places[each] = self._place(each)
+        return {each for each in ids if self._places[each] is None}
 
-    def further(self, root: Path, chunk: ChunkText) -> More | None:
-        anchor = self.anchor(root, chunk)
+    def touch(self) -> None:
+        """Tells the sources of files whose text is not the index's."""
+        for number, path in sorted(self._outdated):
+            self._sources[number].touch(path)
+
+    def hits(self, ranked: Sequence[Ranked], query: Query, *, explain: bool) -> list[Hit]:
+        """The entries, where `missing` has found them."""
+        return [
+            _hit(
+                entry,
+                self.texts[entry.candidate.chunk_id],
+                self._found(entry.candidate),
+                tuple(self._more(each) for each in entry.more),
+                self._sources[entry.candidate.chunk_id // SOURCE_STEP].project_id,
+                query,
+                explain=explain,
+            )
+            for entry in ranked
+        ]
+
+    def _found(self, candidate: Candidate) -> Place:
+        place = self._places[candidate.chunk_id]
+        assert place is not None, "what is missing is not shown"
+        return place
+
+    def _more(self, candidate: Candidate) -> More:
+        place = self._found(candidate)
+        return More(place.start_line, place.end_line, self.texts[candidate.chunk_id].symbol)
+
+    def _place(self, chunk_id: int) -> Place | None:
+        """The chunk's lines now, without blank ones at its ends."""
+        chunk = self.texts.get(chunk_id)
+        if chunk is None:
+            return None
+        number = chunk_id // SOURCE_STEP
+        checkouts = self._sources[number].checkouts
+        root = next(each.root for each in checkouts if each.repository_id == chunk.repository_id)
+        anchor = self._anchor(root, chunk)
+        if anchor is None or anchor.moved:
+            self._outdated.add((number, chunk.path))
         if anchor is None:
             return None
         first, last = anchoring.trimmed(chunk.content)
-        return More(anchor.start_line + first, anchor.start_line + last, chunk.symbol)
+        place = Place(root, chunk.path, anchor.start_line + first, anchor.start_line + last)
+        return None if self._left_out is not None and self._left_out.overlaps(place) else place
+
+    def _anchor(self, root: Path, chunk: ChunkText) -> Anchor | None:
+        key = (root, chunk.path)
+        if key not in self._files:
+            self._files[key] = self._read(root, chunk.path)
+        source = self._files[key]
+        return anchoring.find(source, chunk.content, chunk.start_byte) if source is not None else None
 
 
 def _hit(
-    entry: Ranked, chunk: ChunkText, anchor: Anchor, root: Path, project_id: str, query: Query, *, explain: bool
+    entry: Ranked, chunk: ChunkText, place: Place, more: tuple[More, ...], project_id: str, query: Query, *, explain: bool
 ) -> Hit:
     first, last = anchoring.trimmed(chunk.content)
     lines = anchoring.lines_of(chunk.content)[first : last + 1]
-    best = anchoring.best_line(lines, query.terms, [each.name for each in query.identifiers])
+    best = anchoring.best_line(lines, query.terms, [each.name for each in query.identifiers], chunk.signature)
     return Hit(
         project_id=project_id,
-        root=root,
+        root=place.root,
         path=chunk.path,
         language=chunk.language,
         kind=chunk.kind,
@@ -269,13 +302,14 @@ def _hit(
         container=chunk.container,
         signature=chunk.signature,
         text="\n".join(lines),
-        start_line=anchor.start_line + first,
-        end_line=anchor.start_line + last,
-        best_line=anchor.start_line + first + best,
+        start_line=place.start_line,
+        end_line=place.end_line,
+        best_line=place.start_line + best,
         terms=query.terms,
         label=entry.label,
         score=entry.relevance,
         verified=True,
+        more=more,
         signals=entry.signals if explain else {},
     )
 

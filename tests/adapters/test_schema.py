@@ -234,7 +234,7 @@ async def stored_chunk(connection: asyncpg.Connection, workspace: Workspace, **c
     values = {
         "code_file_id": file_id, "project_id": workspace.project.id, "content": "x", "text_hash": b"", "document_hash": b"",
         "start_line": 0, "end_line": 0, "start_byte": 0, "end_byte": 1, "kind": "text", "symbol": "", "container": "",
-        "signature": "", "doc": "", **columns,
+        "signature": "", "doc": "", "outline": "", **columns,
     }  # fmt: skip
     places = ", ".join(f"${place}" for place in range(1, len(values) + 1))
     return await connection.fetchrow(

@@ -118,8 +118,18 @@ def test_blank_lines_at_the_ends_are_trimmed(text: str, filled: tuple[int, int])
         (["import os", "def open_file(path):", "    return open(path)"], "open file", [], 1),
         (["open", "file", "close"], "file open", [], 0),
         (["retry = 1", "def with_retry():"], "retry", ["withRetry"], 1),
-        (["session.get(key)", "def get(self):", "Session"], "session get", ["get"], 0),
+        (["session.get(key)", "self.get(self)", "Session"], "session get", ["get"], 0),
+        (["session.get(key)", "def get(self):", "Session"], "session get", ["get"], 1),
         (["# CookieJars and more", "class CookieJar:"], "cookie jar", ["CookieJar"], 1),
+        (["raise BrokenThreadPool(x)", "def submit(self, fn):"], "thread pool submit", [], 1),
+        (['"""Submits to the thread pool"""', "def submit(self, fn):"], "thread pool submit", [], 0),
+        (["// sends a request", "func (c *Client) Send(r *Request) {"], "send", [], 1),
+        (["/// let file = open()", "pub(crate) async fn open<P>(path: P) {"], "open", ["File::open"], 1),
+        (["open = 1", "def close(open):"], "open", [], 0),
+        (["from app.sessions import Session", "x = session"], "app session", [], 0),
+        (["import session", "x = session"], "session", [], 1),
+        (["// Copyright the session authors", "session"], "session", [], 1),
+        (["@cached", "x = 1", "def f():"], "absent", [], 2),
         (["nothing", "here"], "absent", [], 0),
         (["_ = 1", "files"], "file", ["__"], 1),
         ([], "file", [], 0),
@@ -128,6 +138,20 @@ def test_blank_lines_at_the_ends_are_trimmed(text: str, filled: tuple[int, int])
 def test_the_best_line_has_most_of_the_querys_words(lines: list[str], query: str, names: list[str], best: int) -> None:
     wanted = [term for word in query.split() for term in terms(word)]
     assert best_line(lines, wanted, names) == best
+
+
+@pytest.mark.parametrize(
+    ("lines", "query", "best"),
+    [
+        (["/* saves the file */", "int rdbSave(char *name, int flags) {"], "save", 1),
+        (["/* saves the file */", "int rdbSave(char *name,", "            int flags)"], "save", 1),
+        (["/* saves the file */", "int rdbSave(char *name, int flags) {"], "flags of a file", 0),
+        (["/* saves */", "int rdbSave(char *name, int flags) {"], "absent", 1),
+    ],
+)
+def test_the_line_that_opens_the_signature_declares_its_name(lines: list[str], query: str, best: int) -> None:
+    wanted = [term for word in query.split() for term in terms(word)]
+    assert best_line(lines, wanted, [], signature="int rdbSave(char *name, int flags)") == best
 
 
 @pytest.mark.parametrize(

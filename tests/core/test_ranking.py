@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,14 +21,14 @@ PLAIN = Candidate(chunk_id=1, file_id=1, path="src/a.py", start_byte=0, cosine=0
 
 def defining(name: str, kind: str = "class", **rest: Any) -> Candidate:
     definition = DefinedName(name, kind, 0)
-    return replace(PLAIN, definitions=(replace(definition, **rest),))
+    return PLAIN._replace(definitions=(definition._replace(**rest),))
 
 
 def ranked(query: Query | str, *candidates: Candidate, **options: Any) -> list[Ranked]:
     """The ranking of candidates numbered from 100; each is a file of its own unless it says otherwise."""
     query = of_text(query) if isinstance(query, str) else query
     numbered = [
-        replace(each, chunk_id=place, file_id=place if each.file_id == 1 else each.file_id)
+        each._replace(chunk_id=place, file_id=place if each.file_id == 1 else each.file_id)
         for place, each in enumerate(candidates, start=100)
     ]
     idf = {term: 1.0 + len(term) for term in query.terms if not term.startswith("=")}
@@ -43,28 +42,30 @@ def chunk_ids(entries: list[Ranked]) -> list[int]:
 @pytest.mark.parametrize(
     ("signal", "query", "better", "worse"),
     [
-        ("cosine", "sessions", replace(PLAIN, cosine=0.6), PLAIN),
-        ("words", "sessions", replace(PLAIN, bm25=6.0), PLAIN),
-        ("fileWords", "sessions", replace(PLAIN, file_bm25=6.0), PLAIN),
+        ("cosine", "sessions", PLAIN._replace(cosine=0.6), PLAIN),
+        ("words", "sessions", PLAIN._replace(bm25=6.0), PLAIN),
+        ("fileWords", "sessions", PLAIN._replace(file_bm25=6.0), PLAIN),
         (
             "fileName",
             "where is the session",
-            replace(PLAIN, path="src/session.py"),
-            replace(PLAIN, path="src/cursor.py"),
+            PLAIN._replace(path="src/session.py"),
+            PLAIN._replace(path="src/cursor.py"),
         ),
         (
             "fileName",
             "config",
-            replace(PLAIN, path="src/configuration.py"),
-            replace(PLAIN, path="src/consideration.py"),
+            PLAIN._replace(path="src/configuration.py"),
+            PLAIN._replace(path="src/consideration.py"),
         ),
-        ("fileName", "configurations", replace(PLAIN, path="src/config.py"), replace(PLAIN, path="src/con.py")),
-        ("fileName", "auth flow", replace(PLAIN, path="auth/mod.rs"), replace(PLAIN, path="core/mod.rs")),
-        ("fileName", "save sessions", replace(PLAIN, path="src/sessions.py"), replace(PLAIN, path="src/save.py")),
+        ("fileName", "configurations", PLAIN._replace(path="src/config.py"), PLAIN._replace(path="src/con.py")),
+        ("fileName", "auth flow", PLAIN._replace(path="auth/mod.rs"), PLAIN._replace(path="core/mod.rs")),
+        ("fileName", "save sessions", PLAIN._replace(path="src/sessions.py"), PLAIN._replace(path="src/save.py")),
         ("definitionName", "where to store sessions", defining("SessionStore"), defining("SessionLock")),
         ("definitionName", "where to store sessions", defining("storeSession"), defining("storeSession", "heading")),
         ("definitionName", "save sessions", defining("open_session"), defining("save_files")),
         ("definedHere", "the Session class", defining("Session"), defining("SESSION")),
+        ("definedHere", "the walkTree function", defining("walkTree"), defining("_walkTree")),
+        ("definedHere", "parse_args", defining("parse_args", "function"), defining("ParseArgs")),
         ("definedHere", "Session", defining("Session"), defining("Session", "function")),
         (
             "definedHere",
@@ -78,12 +79,12 @@ def chunk_ids(entries: list[Ranked]) -> list[int]:
         (
             "definedHere",
             "parse_args",
-            replace(PLAIN, path="src/ParseArgs.py"),
-            replace(PLAIN, path="src/args_parse.py"),
+            PLAIN._replace(path="src/ParseArgs.py"),
+            PLAIN._replace(path="src/args_parse.py"),
         ),
-        ("noise", "sessions", PLAIN, replace(PLAIN, path="test/a.py")),
-        ("noise", "sessions", replace(PLAIN, path="v2/a.py"), replace(PLAIN, path="v1/a.py")),
-        ("depth", "sessions", replace(PLAIN, path="z.py"), replace(PLAIN, path="a/b/c.py")),
+        ("noise", "sessions", PLAIN, PLAIN._replace(path="test/a.py")),
+        ("noise", "sessions", PLAIN._replace(path="v2/a.py"), PLAIN._replace(path="v1/a.py")),
+        ("depth", "sessions", PLAIN._replace(path="z.py"), PLAIN._replace(path="a/b/c.py")),
     ],
 )
 def test_each_signal_alone_decides(signal: str, query: str, better: Candidate, worse: Candidate) -> None:
@@ -104,8 +105,8 @@ def test_a_name_in_prose_or_data_is_half_a_definition(kind: str) -> None:
 def test_a_file_with_several_good_chunks_is_coherent() -> None:
     lone, first, second = (
         PLAIN,
-        replace(PLAIN, file_id=2, path="src/b.py"),
-        replace(PLAIN, file_id=2, path="src/b.py", start_byte=9),
+        PLAIN._replace(file_id=2, path="src/b.py"),
+        PLAIN._replace(file_id=2, path="src/b.py", start_byte=9),
     )
     entries = ranked(QUERY, lone, first, second)
     assert chunk_ids(entries) == [101, 100]
@@ -113,40 +114,40 @@ def test_a_file_with_several_good_chunks_is_coherent() -> None:
 
 
 def test_a_file_is_as_near_as_its_best_chunks_together() -> None:
-    others = [replace(PLAIN, cosine=cosine, path=f"{cosine}.py") for cosine in (0.0001, 0.9)]
-    chunks = [replace(PLAIN, file_id=2, cosine=0.5, start_byte=start) for start in range(BEST_OF_FILE + 2)]
+    others = [PLAIN._replace(cosine=cosine, path=f"{cosine}.py") for cosine in (0.0001, 0.9)]
+    chunks = [PLAIN._replace(file_id=2, cosine=0.5, start_byte=start) for start in range(BEST_OF_FILE + 2)]
     shares = {entry.candidate.path: entry.signals["fileCosine"] for entry in ranked(QUERY, *others, *chunks)}
     assert shares == {"src/a.py": 1.0, "0.9.py": pytest.approx(1 / (0.5555 * BEST_OF_FILE), abs=0.01), "0.0001.py": 0.0}
 
 
 def test_noise_that_was_asked_for_is_none() -> None:
-    entries = ranked("session tests", replace(PLAIN, path="test/a.py"), replace(PLAIN, path="vendor/a.py"))
+    entries = ranked("session tests", PLAIN._replace(path="test/a.py"), PLAIN._replace(path="vendor/a.py"))
     assert [entry.signals["noise"] for entry in entries] == [0.0, -3.0]
 
 
 def test_equal_candidates_are_ordered_by_path_and_place() -> None:
     paths = ["b.py", "a.py", "c.py"]
-    entries = ranked(QUERY, *(replace(PLAIN, path=path) for path in paths))
+    entries = ranked(QUERY, *(PLAIN._replace(path=path) for path in paths))
     assert [entry.candidate.path for entry in entries] == sorted(paths)
-    same = [replace(PLAIN, file_id=7, start_byte=start) for start in (30, 10, 20)]
+    same = [PLAIN._replace(file_id=7, start_byte=start) for start in (30, 10, 20)]
     assert [each.candidate.start_byte for each in ranked(QUERY, *same, max_per_file=3)] == [10, 20, 30]
 
 
 def test_a_words_only_search_has_no_cosine() -> None:
-    entries = ranked(QUERY, replace(PLAIN, cosine=0.0), replace(PLAIN, cosine=0.0, bm25=9.0))
+    entries = ranked(QUERY, PLAIN._replace(cosine=0.0), PLAIN._replace(cosine=0.0, bm25=9.0))
     assert [entry.signals["cosine"] for entry in entries] == [0.0, 0.0]
     assert chunk_ids(entries) == [101, 100]
 
 
 def test_a_search_without_words_has_no_word_signals() -> None:
-    entries = ranked("", replace(PLAIN, bm25=0.0, file_bm25=0.0), replace(PLAIN, bm25=0.0, file_bm25=0.0, cosine=0.9))
+    entries = ranked("", PLAIN._replace(bm25=0.0, file_bm25=0.0), PLAIN._replace(bm25=0.0, file_bm25=0.0, cosine=0.9))
     assert all(entry.signals["words"] == entry.signals["fileWords"] == 0.0 for entry in entries)
     assert chunk_ids(entries) == [101, 100]
 
 
 def test_a_chunk_without_a_vector_does_not_move_the_others() -> None:
-    known = [replace(PLAIN, cosine=cosine, path=f"{cosine}.py") for cosine in (0.4, 0.5, 0.6)]
-    with_pending = ranked(QUERY, *known, replace(PLAIN, cosine=0.0))
+    known = [PLAIN._replace(cosine=cosine, path=f"{cosine}.py") for cosine in (0.4, 0.5, 0.6)]
+    with_pending = ranked(QUERY, *known, PLAIN._replace(cosine=0.0))
     cosines = {entry.candidate.path: entry.signals["cosine"] for entry in with_pending}
     assert cosines == {"0.4.py": 0.0, "0.5.py": pytest.approx(1.0), "0.6.py": 2.0, "src/a.py": 0.0}
 
@@ -161,18 +162,18 @@ def test_a_term_of_unknown_idf_counts_as_the_rarest() -> None:
 
 
 def test_other_weights_make_another_order() -> None:
-    near, named = replace(PLAIN, cosine=0.9), replace(PLAIN, path="src/session.py", file_id=2)
-    far = replace(PLAIN, cosine=0.1, file_id=3, chunk_id=3)
+    near, named = PLAIN._replace(cosine=0.9), PLAIN._replace(path="src/session.py", file_id=2)
+    far = PLAIN._replace(cosine=0.1, file_id=3, chunk_id=3)
     only_names = Weights(*[0.0] * len(SIGNALS))
     orders = [
         [entry.candidate.path for entry in rank([near, named, far], QUERY, {}, limit=1, weights=weights)]
-        for weights in (replace(only_names, file_name=1.0), replace(only_names, cosine=1.0))
+        for weights in (only_names._replace(file_name=1.0), only_names._replace(cosine=1.0))
     ]
     assert orders == [["src/session.py"], ["src/a.py"]]
 
 
 def test_a_files_other_chunks_stand_under_its_first_entry() -> None:
-    chunks = [replace(PLAIN, file_id=5, start_byte=10 * place, bm25=place) for place in range(9)]
+    chunks = [PLAIN._replace(file_id=5, start_byte=10 * place, bm25=place) for place in range(9)]
     (entry,) = ranked(QUERY, *chunks)
     assert entry.candidate.start_byte == 80
     assert [each.start_byte for each in entry.more] == [70, 60, 50, 40, 30]
@@ -188,14 +189,14 @@ def test_nothing_in_gives_nothing_out() -> None:
 
 def test_a_query_that_the_code_does_not_answer_is_weak() -> None:
     near = [
-        replace(PLAIN, cosine=0.05 + place / 1000, bm25=0.0, file_bm25=0.0, path=f"{place}.py") for place in range(9)
+        PLAIN._replace(cosine=0.05 + place / 1000, bm25=0.0, file_bm25=0.0, path=f"{place}.py") for place in range(9)
     ]
     assert {entry.label for entry in ranked("zqx wvk", *near)} == {"weak"}
 
 
 def test_an_exact_hit_on_a_name_is_strong() -> None:
     hit = replace(defining("SessionStore"), path="src/session_store.py", cosine=0.7, bm25=12.0, file_bm25=9.0)
-    others = [replace(PLAIN, path=f"{place}.py", cosine=0.2) for place in range(5)]
+    others = [PLAIN._replace(path=f"{place}.py", cosine=0.2) for place in range(5)]
     first = ranked("SessionStore", hit, *others)[0]
     assert (first.candidate.path, first.label) == ("src/session_store.py", "strong")
 

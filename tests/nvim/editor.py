@@ -77,7 +77,9 @@ class Editor:
 
 
 @contextlib.contextmanager
-def running(program: Path, home: Path, folder: Path, environment: Mapping[str, str], lines: str = "") -> Iterator[Editor]:
+def running(
+    program: Path, home: Path, folder: Path, environment: Mapping[str, str], lines: str = ""
+) -> Iterator[Editor]:
     """A Neovim in `folder`, whose init.lua is the plugin's one line and `lines`; its own files are below `home`."""
     home.mkdir(exist_ok=True)
     init = home / "init.lua"

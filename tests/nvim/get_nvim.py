@@ -71,7 +71,9 @@ def _build(suite: str, home: Path, program: Path) -> None:
 def _apt_config(suite: str, folder: Path) -> Path:
     """Settings that keep apt off the system's lists, packages and cache."""
     if not KEYRING.exists():
-        raise Unavailable(f"{KEYRING} is missing: Neovim for tests comes from Debian's archive (debian-archive-keyring)")
+        raise Unavailable(
+            f"{KEYRING} is missing: Neovim for tests comes from Debian's archive (debian-archive-keyring)"
+        )
     for each in ("state/lists/partial", "cache/archives/partial", "preferences.d"):
         (folder / each).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()

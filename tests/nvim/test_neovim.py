@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,9 @@ def test_a_search_fills_the_quickfix_list(editor: Editor) -> None:
     assert best["path"] == "src/store.py"
     assert best["from"] == [1, 1]
     assert best["to"] == [1, len("class SessionStore:") + 1]
-    assert best["text"].split() == ["strong", "SessionStore", "class", "SessionStore:"] or best["text"].startswith("good")
+    assert best["text"].split() == ["strong", "SessionStore", "class", "SessionStore:"] or best["text"].startswith(
+        "good"
+    )
     assert "src/store.py" not in [other["path"] for other in others]
     assert editor.lua("return vim.bo.buftype") == "quickfix"
     context = editor.lua("return vim.fn.getqflist({ context = 0 }).context.sightline")
@@ -81,7 +84,14 @@ def test_with_a_bang_further_hits_follow_their_files_first(editor: Editor) -> No
 )  # fmt: skip
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_columns_are_bytes_whatever_the_encoding(
-    start: Start, editor: Editor, project: Path, encoding: str, query: str, path: str, line: int, columns: tuple[int, int]
+    start: Start,
+    editor: Editor,
+    project: Path,
+    encoding: str,
+    query: str,
+    path: str,
+    line: int,
+    columns: tuple[int, int],
 ) -> None:
     if encoding == "utf-8":
         best = found(editor, f"Sightline {query}", query)[0]
@@ -97,7 +107,9 @@ def test_the_preview_follows_the_cursor_and_p_toggles_it(editor: Editor) -> None
     assert len(items) > 1
     assert [each["title"] for each in editor.lua(FLOATS)] == [f"src/store.py:{items[0]['from'][0]}"]
     editor.keys("j")
-    shown = editor.eventually(f"local floats = (function() {FLOATS} end)() return floats[1].title:find('test') and floats")
+    shown = editor.eventually(
+        f"local floats = (function() {FLOATS} end)() return floats[1].title:find('test') and floats"
+    )
     assert shown[0]["lines"][0] == "def test_a_saved_session_is_there():"
     editor.keys("p")
     editor.eventually(f"return #(function() {FLOATS} end)() == 0")
@@ -127,7 +139,17 @@ def test_without_lines_the_definition_at_the_cursor_counts(editor: Editor) -> No
     # Python's grammar is not among those that Neovim brings along; Lua's is. A paragraph stands in for it.
     found(editor, "SightlineSimilar", "Sightline: like src/shapes.py:4-9")
     editor.command("edit! fresh.lua")
-    text = ["local a = 1", "", "local function retry(call)", "  local b = 2", "", "  return call(b)", "end", "", "return a"]
+    text = [
+        "local a = 1",
+        "",
+        "local function retry(call)",
+        "  local b = 2",
+        "",
+        "  return call(b)",
+        "end",
+        "",
+        "return a",
+    ]
     editor.lua("vim.api.nvim_buf_set_lines(0, 0, -1, false, text) vim.cmd('normal! 4G')", text=text)
     found(editor, "SightlineSimilar", "Sightline: like fresh.lua:3-7")
     editor.command("bwipeout!")
@@ -174,7 +196,9 @@ def test_what_cannot_be_is_one_sentence(editor: Editor, command: str, sentence: 
 
 def test_the_status_tells_folders_and_jobs(editor: Editor, project: Path) -> None:
     editor.command("SightlineStatus")
-    lines = editor.eventually("return vim.api.nvim_win_get_config(0).relative ~= '' and vim.api.nvim_buf_get_lines(0, 0, -1, false)")
+    lines = editor.eventually(
+        "return vim.api.nvim_win_get_config(0).relative ~= '' and vim.api.nvim_buf_get_lines(0, 0, -1, false)"
+    )
     assert lines[0].startswith("Sightline 0.")
     assert any(project.name in line and "100% indexed, 7 files" in line for line in lines)
     editor.keys("q")
@@ -201,7 +225,9 @@ def test_searching_while_indexing_says_so_and_progress_is_shown(start: Start, tm
         end })
     """
     with start(folder, serving() + watch) as editor:
-        searching = f"vim.cmd('Sightline validate a field') return {TITLE.removeprefix('return ')}:find('%d %% indexed')"
+        searching = (
+            f"vim.cmd('Sightline validate a field') return {TITLE.removeprefix('return ')}:find('%d %% indexed')"
+        )
         editor.eventually(searching, within=60)
         assert editor.lua("return require('sightline').status()").startswith("Sightline: ")
         editor.eventually("return require('sightline').status() == 'Sightline: ready'", within=90)
@@ -218,6 +244,14 @@ def test_a_database_that_is_not_there_is_told_with_a_hint(start: Start, project:
         editor.said("sightline: the database does not answer.")
         assert "Run `sightline doctor`" in editor.messages()
         editor.eventually("return require('sightline').status() == 'Sightline: no database'")
+
+
+def test_an_idle_neovim_is_idle(editor: Editor) -> None:
+    process = psutil.Process(editor.lua("return vim.fn.getpid()"))
+    before = process.cpu_times()
+    time.sleep(1)
+    after = process.cpu_times()
+    assert after.user + after.system - before.user - before.system < 0.2
 
 
 def test_no_server_outlives_its_neovim(start: Start, project: Path) -> None:

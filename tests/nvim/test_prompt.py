@@ -93,7 +93,9 @@ def test_arrows_choose_and_all_hits_go_to_quickfix(closed: Editor) -> None:
     closed.eventually(f"{PARTS} return parts.preview.title:find(path, 1, true)", path=path)
     closed.keys("<Up><Up><C-n><C-p><C-q>")
     closed.eventually(f"{TITLE} == 'Sightline: saved session'")
-    assert [item["path"] for item in closed.lua(ITEMS)[:2]] == [line.split()[1].partition(":")[0] for line in (first, second)]
+    assert [item["path"] for item in closed.lua(ITEMS)[:2]] == [
+        line.split()[1].partition(":")[0] for line in (first, second)
+    ]
     closed.command("cclose")
 
 
@@ -166,7 +168,9 @@ def test_filters_are_completed(editor: Editor, typed: str, completed: list[str])
 
 
 def test_the_values_that_are_completed_are_the_servers(editor: Editor) -> None:
-    known = editor.lua("local complete = require('sightline.complete') return { complete.KINDS, complete.LANGUAGES, complete.KEYS }")
+    known = editor.lua(
+        "local complete = require('sightline.complete') return { complete.KINDS, complete.LANGUAGES, complete.KEYS }"
+    )
     assert known == [list(KINDS), sorted(each.id for each in LANGUAGES), [f"{key}:" for key in KEYS]]
 
 

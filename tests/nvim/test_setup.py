@@ -11,7 +11,9 @@ from nvim.conftest import SERVE, Start, serving
 from nvim.editor import PLUGIN, Editor
 from nvim.test_neovim import TITLE
 
-HEALTH = "vim.cmd('silent checkhealth sightline') return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n')"
+HEALTH = (
+    "vim.cmd('silent checkhealth sightline') return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n')"
+)
 CLIENTS = "return #vim.lsp.get_clients({ name = 'sightline' })"
 
 
@@ -110,7 +112,13 @@ def test_a_server_that_does_not_run_is_found_by_the_health_check(start: Start, p
 
 def test_the_health_check_asks_the_doctor(editor: Editor, project: Path) -> None:
     report = editor.lua(HEALTH)
-    for line in ("options are valid", f"searches {project}", "OK sightline 0.", "OK database: ", f"running in {project}"):
+    for line in (
+        "options are valid",
+        f"searches {project}",
+        "OK sightline 0.",
+        "OK database: ",
+        f"running in {project}",
+    ):
         assert line in report
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 import numpy as np
@@ -29,13 +29,23 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 SYMBOLS_READ: Final = 300
 PERCENT: Final = (
     "select case when r.unfinished = 0 and j.running = 0 then 100"
-    " else coalesce(least(99, 100 * j.done / nullif(j.total, 0)), 0) end from"
+    " when j.total > 0 then least(99, 100 * j.done / j.total) else 0 end from"
     " (select count(*) filter (where last_indexed_at is null) as unfinished from repositories"
     "  where id = any($1::int[])) r,"
     " (select count(*) as running, sum(files_done) as done, sum(files_total) as total from indexing_jobs"
     "  where state = 'running' and repository_id = any($1::int[])) j"
 )
 """How much of the checkouts is indexed: 100 only when each one's first scan has ended and no job runs."""
+SYMBOLS: Final = (
+    "select d.name, d.kind, d.container, d.depth, f.relative_path, c.start_line + d.line_offset,"
+    " c.start_line + d.line_offset + d.line_count - 1, f.repository_id, f.repository_id = any($1::int[]) as wanted"
+    " from (select * from definitions where {} limit $2) d join code_chunks c on c.id = d.chunk_id"
+    " join code_files f on f.id = c.code_file_id"
+)
+OF_WANTED: Final = (
+    "exists (select 1 from code_chunks k join code_files f on f.id = k.code_file_id"
+    " where k.id = chunk_id and f.repository_id = any($1::int[])) and "
+)
 NO_IDS: Final = np.zeros(0, np.int64)
 
 
@@ -55,14 +65,15 @@ class VectorRows:
     signs: bits.Signs
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(NamedTuple):
     """What the ranker needs of a candidate besides its scores."""
 
     file_id: int
     path: str
     start_byte: int
     definitions: tuple[DefinedName, ...]
+    cosine: float
+    """0 without a vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +120,15 @@ class Snapshots:
     async def symbols(self, repository_ids: Sequence[int], typed: str, limit: int) -> list[Symbol]:
         """Definitions whose name may answer, from the likeliest kind of match on until there are enough."""
         pool = await self._store.pool()
-        found: dict[tuple[str, int, str], Symbol] = {}
+        wanted = list(repository_ids)
+        found: dict[tuple[int, str, int, str], Symbol] = {}
         for condition, arguments in _conditions(folded(typed)):
             with translated():
-                rows = await pool.fetch(
-                    "select d.name, d.kind, d.container, d.depth, f.relative_path, c.start_line + d.line_offset,"
-                    " c.start_line + d.line_offset + d.line_count - 1, f.repository_id"
-                    f" from (select * from definitions where {condition} limit $2) d join code_chunks c on c.id = d.chunk_id"
-                    " join code_files f on f.id = c.code_file_id where f.repository_id = any($1::int[])",
-                    list(repository_ids), SYMBOLS_READ, *arguments,
-                )  # fmt: skip
-            found |= {(row[4], row[5], row[0]): Symbol(*row) for row in rows}
+                rows = await pool.fetch(SYMBOLS.format(condition), wanted, SYMBOLS_READ, *arguments)
+                if len(rows) == SYMBOLS_READ and not all(row["wanted"] for row in rows):
+                    # Other checkouts took places; to ask this of each definition costs five times as much.
+                    rows = await pool.fetch(SYMBOLS.format(OF_WANTED + condition), wanted, SYMBOLS_READ, *arguments)
+            found |= {(row[7], row[4], row[5], row[0]): Symbol(*row[:8]) for row in rows if row["wanted"]}
             if len(found) >= limit:
                 break
         return list(found.values())
@@ -224,16 +233,18 @@ class Snapshots:
 
     async def paths(self, connection: Connection, file_ids: Iterable[int]) -> Mapping[int, str]:
         """The paths of files. A row's path never changes, so those known need not be read."""
-        missing = set(file_ids) - self._paths.keys()
-        if missing:
-            if len(self._paths) > PATHS_KEPT:
-                self._paths.clear()
-                missing = set(file_ids)
+        wanted = set(file_ids)
+        known = {each: self._paths[each] for each in wanted & self._paths.keys()}
+        if missing := wanted - known.keys():
             rows = await connection.fetch(
                 "select id, relative_path from code_files where id = any($1::int[])", list(missing)
             )
-            self._paths |= {row[0]: row[1] for row in rows}
-        return self._paths
+            if len(self._paths) > PATHS_KEPT:
+                self._paths.clear()
+            read = {row[0]: row[1] for row in rows}
+            self._paths |= read
+            known |= read
+        return known
 
 
 class Snapshot:
@@ -257,9 +268,9 @@ class Snapshot:
         self.vectors = vectors
         self.indexed_percent = indexed_percent
 
-    async def scores(self, terms: Sequence[str]) -> bm25.Scores:
-        """BM25F of every chunk and file for `terms`."""
-        return bm25.score(self.words, await self._owner.postings(self._connection, self._segments, terms))
+    async def postings(self, terms: Sequence[str]) -> dict[str, list[tuple[int, Postings]]]:
+        """For each term, the segments (by place in `words`) that hold it."""
+        return await self._owner.postings(self._connection, self._segments, terms)
 
     async def files(self, repository_ids: Sequence[int], filters: Filters) -> NDArray[np.int32] | None:
         """Ids of the files that the filters let through; None where they let all through."""
@@ -292,22 +303,47 @@ class Snapshot:
         )  # fmt: skip
         return [row[0] for row in rows]
 
+    async def depths(self, folded: Sequence[str]) -> dict[int, int]:
+        """Ids of all chunks that define one of the names, with the least depth at which they do."""
+        row = await self._connection.fetchrow(
+            "select coalesce(array_agg(chunk_id), '{}'), coalesce(array_agg(depth), '{}') from"
+            " (select chunk_id, min(depth) as depth from definitions where folded = any($1::text[]) group by chunk_id) d",
+            list(folded),
+        )
+        return dict(zip(row[0], row[1], strict=True)) if row is not None else {}
+
+    async def first_chunks(self, chunk_ids: Sequence[int], limit: int) -> list[int]:
+        """The first of these chunks by path and place, for a cut among equals."""
+        rows = await self._connection.fetch(
+            "select c.id from code_chunks c join code_files f on f.id = c.code_file_id where c.id = any($1::bigint[])"
+            " order by f.relative_path, c.start_byte, f.repository_id limit $2",
+            list(chunk_ids), limit,
+        )  # fmt: skip
+        return [row[0] for row in rows]
+
+    async def first_files(self, file_ids: Sequence[int], limit: int) -> list[int]:
+        """The first of these files by path."""
+        paths = await self._owner.paths(self._connection, file_ids)
+        return sorted(file_ids, key=lambda each: paths[each])[:limit]
+
     async def cosines(self, query: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
         """Exact cosine similarity of the query to each chunk that has a vector."""
         rows = await self._connection.fetch(
             "select chunk_id, 1 - (embedding <=> $2) from embeddings where embedder_id = $1 and chunk_id = any($3::bigint[])",
             self._embedder_id, HalfVector(query), list(chunk_ids),
         )  # fmt: skip
-        return {row[0]: row[1] if row[1] == row[1] else 0.0 for row in rows}
+        return {row[0]: _number(row[1]) for row in rows}
 
-    async def features(self, chunk_files: Mapping[int, int]) -> dict[int, Features]:
+    async def features(self, chunk_files: Mapping[int, int], query: NDArray[np.float32] | None) -> dict[int, Features]:
         """What the ranker needs of each candidate; `chunk_files` gives each chunk's file."""
         paths = await self._owner.paths(self._connection, chunk_files.values())
         rows = await self._connection.fetch(
-            "select id, start_byte, outline from code_chunks where id = any($1::bigint[])", list(chunk_files)
-        )
+            "select c.id, c.start_byte, c.outline, 1 - (e.embedding <=> $3) from code_chunks c left join embeddings e"
+            " on e.chunk_id = c.id and e.embedder_id = $2 where c.id = any($1::bigint[])",
+            list(chunk_files), self._embedder_id, None if query is None else HalfVector(query),
+        )  # fmt: skip
         return {
-            row[0]: Features(file, path, row[1], names_in(row[2]))
+            row[0]: Features(file, path, row[1], names_in(row[2]), _number(row[3]))
             for row in rows
             if (path := paths.get(file := chunk_files[row[0]])) is not None
         }
@@ -329,7 +365,7 @@ def _conditions(own: str) -> list[tuple[str, tuple[str, ...]]]:
         return [("depth = 0 and kind in ('class', 'struct', 'interface', 'trait', 'enum', 'module', 'function')", ())]
     after = own + "\U0010ffff"
     conditions = [
-        ("folded = $3", (own,)),
+        ("folded = $3 order by depth", (own,)),
         ("folded >= $3 and folded < $4 order by length(folded)", (own, after)),
     ]
     if len(own) > 1:
@@ -342,6 +378,11 @@ def _conditions(own: str) -> list[tuple[str, tuple[str, ...]]]:
         near = "(folded like $3 or folded like $4) and abs(length(folded) - $5::text::int) <= 1"
         conditions.append((near, (own[:half] + "%", "%" + own[-half:], str(len(own)))))
     return conditions
+
+
+def _number(cosine: float | None) -> float:
+    """A cosine with a vector of zeros is no number."""
+    return cosine if cosine is not None and cosine == cosine else 0.0
 
 
 def _columns(row: asyncpg.Record) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint32]]:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.core import chunking, identifiers, segments
-from sightline.core.bags import Bag, Document, collect
+from sightline.core.bags import NAMES_PER_CHUNK, Bag, Document, collect
 from sightline.core.diffing import Position, StoredChunk, diff
 from sightline.core.model import KINDS, Chunk, DefinedName, Syntax
+from sightline.core.ranking import words_of
 
 HASH_BYTES: Final = 16
 VERSION: Final = 1
@@ -148,20 +149,23 @@ def kind_bits(kinds: tuple[str, ...]) -> int:
 
 
 def outline(chunk: Chunk) -> str:
-    """The chunk's definitions, a line each: name, kind, depth, container and whether it is one line, between tabs."""
-    return "\n".join(
-        "\t".join(
-            (_one_line(each.name), each.kind, str(each.depth), _one_line(each.container),
-             "1" if each.start_line == each.end_line else "0")
-        )
-        for each in chunk.definitions
-    )  # fmt: skip
+    """The chunk's definitions, a line each: name, kind, depth, container, whether it is one line, and its words."""
+    lines = []
+    for each in chunk.definitions[:NAMES_PER_CHUNK]:
+        name, container = _one_line(each.name), _one_line(each.container)
+        one_line = "1" if each.start_line == each.end_line else ""
+        lines.append("\t".join((name, each.kind, str(each.depth), container, one_line, " ".join(words_of(name)))))
+    return "\n".join(lines)
 
 
 def names_in(outline: str) -> tuple[DefinedName, ...]:
     """What `outline` wrote."""
-    lines = (line.split("\t") for line in outline.split("\n")) if outline else ()
-    return tuple([DefinedName(name, kind, int(depth), container, one == "1") for name, kind, depth, container, one in lines])
+    if not outline:
+        return ()
+    return tuple([
+        DefinedName(name, kind, int(depth), container, bool(one_line), tuple(words.split()))
+        for name, kind, depth, container, one_line, words in [line.split("\t") for line in outline.split("\n")]
+    ])  # fmt: skip
 
 
 def _one_line(text: str) -> str:

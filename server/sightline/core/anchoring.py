@@ -16,6 +16,26 @@ _BYTE_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _WORD: Final = re.compile(WORD_PATTERN)
 _terms: Final = lru_cache(50_000)(terms)
 
+_WHOLE: Final = 2.0
+_DECLARES: Final = 1.5
+_ASIDE: Final = 0.5
+_MODIFIERS: Final = (
+    "abstract|async|case|const|constexpr|data|declare|default|export|extern|final|friend|implicit|inline|internal|lazy|"
+    "local|open|override|partial|private|protected|pub|public|sealed|static|suspend|unsafe|virtual"
+)
+_KEYWORDS: Final = (
+    "class|const|data|def|defmacro|defmodule|defp|defun|enum|extension|fn|fun|func|function|impl|interface|let|macro|"
+    "module|namespace|newtype|object|proc|protocol|record|struct|sub|trait|type|typedef|union|val|var"
+)
+_DECLARATION: Final = re.compile(
+    rf"\s*\(?(?:(?:{_MODIFIERS})(?:\([^)]*\))?\s+)*(?:{_KEYWORDS})(?:\s*<[^>]*>|\s+\([^)]*\))?[\s*&]+([^\W\d][\w.:$]*)"
+)
+"""Whatever the language: a keyword, perhaps type parameters or Go's receiver, and the name."""
+_IMPORT_OR_LICENSE: Final = re.compile(
+    r"^\s*(?:#\s*include|import|from|use|using|require|include|package|export\s*[*{])\b"
+    r"|^\W*(?i:(?:spdx|copyright|licensed|redistribution|permission is)\b)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
@@ -48,18 +68,29 @@ def trimmed(text: str) -> tuple[int, int]:
     return (filled[0], filled[-1]) if filled else (0, 0)
 
 
-def best_line(lines: Sequence[str], wanted: Collection[str], names: Collection[str]) -> int:
-    """The line with most of the query's terms; one that has a name of the query whole wins, the first of equals."""
-    whole = {folded(name) for name in names} - {""}
+def best_line(lines: Sequence[str], wanted: Collection[str], names: Collection[str], signature: str = "") -> int:
+    """The line with most of the query's terms, the first of equals; without any, the first that declares something.
 
+    A line that has a name of the query whole counts more, and so does one that declares what matches: by a keyword,
+    or as the start of the chunk's `signature`.
+    """
     asked = frozenset(wanted)
+    whole = frozenset(map(folded, names)) - {""}
+    declared = [_declared(line, signature) for line in lines]
 
-    def score(line: str) -> float:
-        words = _WORD.findall(line)
-        found = {term for word in words for term in _terms(word) if term in asked}
-        return len(found) + (2.0 * len(whole & {folded(word) for word in words}) if whole else 0.0)
+    def score(number: int) -> float:
+        line = lines[number]
+        found = _hits(line, asked, whole)
+        if not found:
+            return 0.0
+        if _hits(declared[number], asked, whole):
+            return found + _DECLARES
+        return found * _ASIDE if _IMPORT_OR_LICENSE.search(line) else found
 
-    return max(range(len(lines)), key=lambda number: (score(lines[number]), -number), default=0)
+    best = max(range(len(lines)), key=lambda number: (score(number), -number), default=0)
+    if lines and not score(best):
+        return next((number for number, name in enumerate(declared) if name), 0)
+    return best
 
 
 def marks(line: str, wanted: Collection[str]) -> list[tuple[int, int]]:
@@ -67,6 +98,23 @@ def marks(line: str, wanted: Collection[str]) -> list[tuple[int, int]]:
     asked = frozenset(wanted)
     found = (match for match in _WORD.finditer(line) if not asked.isdisjoint(_terms(match[0])))
     return [match.span() for match in found]
+
+
+def _hits(text: str, asked: frozenset[str], whole: frozenset[str]) -> float:
+    """How many of the terms, and of the names whole, stand in a text."""
+    words = _WORD.findall(text)
+    found = {term for word in words for term in _terms(word) if term in asked}
+    return len(found) + (_WHOLE * len(whole & {folded(word) for word in words}) if whole else 0.0)
+
+
+def _declared(line: str, signature: str) -> str:
+    """The name that a line declares, or what stands before the parameters; "" if it declares nothing."""
+    if match := _DECLARATION.match(line):
+        return match[1]
+    text = line.strip().rstrip("{:= ")
+    if len(text) > 2 and (signature.startswith(text) or (signature and text.startswith(signature))):
+        return re.split(r"[(=]", text, maxsplit=1)[0]
+    return ""
 
 
 def _nearest(source: bytes, wanted: bytes, start_byte: int) -> int | None:

@@ -85,7 +85,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """BM25F of all rows and files (0 where no term matches), the share of each row's stem that matches, and idf."""
+    """BM25F of all rows and files (0 where no term matches), the share of each file's stem that matches, and idf."""
 
     chunks: Floats
     files: Floats
@@ -105,9 +105,10 @@ def score(collection: Collection, postings: Mapping[str, Sequence[tuple[int, Pos
     for term, found in postings.items():
         fields = _by_field(collection, found)
         seen = np.zeros(rows, np.bool_)
-        for number, (field_rows, _) in enumerate(fields):
-            seen[field_rows] = True
-            if number == COMMENTS and (holding := int(np.count_nonzero(seen))):
+        for field in range(FIELD_COUNT):
+            if field in fields:
+                seen[fields[field][0]] = True
+            if field == COMMENTS and (holding := int(np.count_nonzero(seen))):
                 idf[term] = _idf(collection.count, holding)
         matches[term] = touched = np.flatnonzero(seen)
         weight = _idf(collection.count, len(touched)) * (K1 + 1)
@@ -116,46 +117,50 @@ def score(collection: Collection, postings: Mapping[str, Sequence[tuple[int, Pos
         touched_files = np.flatnonzero(file_frequency)
         file_weight = _idf(int(collection.file_live.sum()), len(touched_files)) * (K1 + 1)
         file_scores[touched_files] += file_weight * _saturated(file_frequency[touched_files])
-        in_stem = np.zeros(files, np.float32)
-        in_stem[collection.file_rows[fields[STEM][0]]] = 1
-        stem_hits += in_stem
+        if STEM in fields:
+            in_stem = np.zeros(files, np.float32)
+            in_stem[collection.file_rows[fields[STEM][0]]] = 1
+            stem_hits += in_stem
     return Scores(chunk_scores, file_scores, stem_hits / collection.stem_lengths, idf, matches)
 
 
-def _by_field(collection: Collection, found: Sequence[tuple[int, Postings]]) -> list[tuple[NDArray[np.int64], Floats]]:
-    """For each field: live rows that hold the term, and how often."""
-    fields = []
+Fields = dict[int, tuple[NDArray[np.int64], Floats]]
+"""For each field that holds a term: the live rows, and how often it stands there."""
+
+
+def _by_field(collection: Collection, found: Sequence[tuple[int, Postings]]) -> Fields:
+    fields: Fields = {}
     for field in range(FIELD_COUNT):
-        rows = _joined(
-            [each.chunks[field].astype(np.int64) + collection.bases[place] for place, each in found], np.int64
-        )
-        frequencies = _joined([each.frequencies[field].astype(np.float32) for _, each in found], np.float32)
-        if collection.has_dead and len(rows):
+        held = [(place, each.chunks[field], each.frequencies[field]) for place, each in found if len(each.chunks[field])]
+        if not held:
+            continue
+        rows = np.concatenate([chunks.astype(np.int64) + collection.bases[place] for place, chunks, _ in held])
+        frequencies = np.concatenate([each for _, _, each in held]).astype(np.float32)
+        if collection.has_dead:
             live = collection.live[rows]
             rows, frequencies = rows[live], frequencies[live]
-        fields.append((rows, frequencies))
+        fields[field] = (rows, frequencies)
     return fields
 
 
-def _chunk_frequencies(collection: Collection, fields: list[tuple[NDArray[np.int64], Floats]], rows: int) -> Floats:
+def _chunk_frequencies(collection: Collection, fields: Fields, rows: int) -> Floats:
     total = np.zeros(rows, np.float32)
-    for norm, (field_rows, frequencies) in zip(collection.chunk_norms, fields, strict=True):
-        total[field_rows] += frequencies * norm[field_rows]
+    for field, (field_rows, frequencies) in fields.items():
+        total[field_rows] += frequencies * collection.chunk_norms[field][field_rows]
     return total
 
 
-def _file_frequencies(collection: Collection, fields: list[tuple[NDArray[np.int64], Floats]]) -> Floats:
+def _file_frequencies(collection: Collection, fields: Fields) -> Floats:
     total = np.zeros(len(collection.files), np.float32)
-    for field in SUMMED_FIELDS:
-        rows, frequencies = fields[field]
-        if len(rows):
-            summed = np.bincount(collection.file_rows[rows], weights=frequencies, minlength=len(total))
-            total += summed.astype(np.float32) * collection.file_norms[field]
-    for field in (STEM, DIRECTORIES):
-        rows, frequencies = fields[field]
-        once = np.zeros(len(total), np.float32)
-        once[collection.file_rows[rows]] = frequencies
-        total += once * collection.file_norms[field]
+    for field, (rows, frequencies) in fields.items():
+        files = collection.file_rows[rows]
+        if field in SUMMED_FIELDS:
+            summed = np.bincount(files, weights=frequencies, minlength=len(total)).astype(np.float32)
+            total += summed * collection.file_norms[field]
+        elif field in (STEM, DIRECTORIES):
+            once = np.zeros(len(total), np.float32)
+            once[files] = frequencies
+            total += once * collection.file_norms[field]
     return total
 
 

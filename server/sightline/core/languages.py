@@ -183,7 +183,7 @@ LANGUAGES: Final = (
     _language("makefile", "make mk", ".mk .mak .make =makefile =gnumakefile =makefile.", "make", "make"),
     _language("dockerfile", "docker", ".dockerfile =dockerfile =containerfile =dockerfile. =containerfile.", "",
               "dockerfile"),
-    _language("terraform", "hcl tf", ".tf .tfvars .hcl .nomad", "", "hcl"),
+    _language("terraform", "hcl tf", ".tf .tfvars .hcl .nomad"),
     _language("fortran", "f90", ".f90 .f95 .f03 .f08 .f .for .f77", "", "fortran"),
     _language("commonlisp", "lisp cl", ".lisp .lsp .cl .asd", "sbcl", "commonlisp"),
     _language("emacs-lisp", "elisp el", ".el =.emacs =cask", "", "elisp"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Label = Literal["strong", "good", "weak"]
 KINDS: Final = (
@@ -114,8 +114,7 @@ class Query:
         return len(self.identifiers) == 1 and len(self.text.split()) == 1
 
 
-@dataclass(frozen=True, slots=True)
-class DefinedName:
+class DefinedName(NamedTuple):
     """A definition as the ranker needs it."""
 
     name: str
@@ -123,10 +122,11 @@ class DefinedName:
     depth: int
     container: str = ""
     one_line: bool = False
+    words: tuple[str, ...] | None = None
+    """The stems of the name's words, where they are known already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A chunk that may answer, with what the ranker weighs."""
 
     chunk_id: int

@@ -296,7 +296,8 @@ def _definition_name(candidate: Candidate, asked: _Asked) -> float:
     """The defined name that the query covers best."""
     best = 0.0
     for definition in candidate.definitions:
-        covered = _covered(_name(definition.name).words, asked)
+        words = definition.words
+        covered = _covered(words_of(definition.name) if words is None else words, asked)
         best = max(best, covered * FAINT if definition.kind in FAINT_KINDS else covered)
     return best
 
@@ -345,6 +346,11 @@ class _Path:
 @lru_cache(maxsize=16384)
 def _path(path: str) -> _Path:
     return _Path(stem_words(path), folded(file_stem(path)), float(min(path.count("/"), DEEPEST)))
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """The stems of a defined name's words."""
+    return _name(name).words
 
 
 @lru_cache(maxsize=32768)

@@ -83,10 +83,6 @@ end
 ---@return table
 function M.lsp()
   local options = M.options()
-  -- Neovim itself only logs that a server which is enabled cannot be run.
-  vim.schedule(function()
-    require('sightline.client').check_installed()
-  end)
   return {
     cmd = options.cmd or command(),
     root_dir = function(buffer, on_root)

@@ -132,8 +132,7 @@ local function in_normal_mode(action)
     return action()
   end
   vim.api.nvim_create_autocmd('ModeChanged', { pattern = '*:n', once = true, callback = vim.schedule_wrap(action) })
-  -- Not :stopinsert, which does nothing in Neovim 0.10 where no key of the user's led here.
-  vim.api.nvim_feedkeys(vim.keycode('<C-\\><C-n>'), 'n', false)
+  vim.cmd.stopinsert()
 end
 
 ---@param action? fun() what comes after
