@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from adapters.servers import fast_disk, open_folder
-from support import Files
 
+from adapters.servers import fast_disk, open_folder
 from sightline.adapters import embedded
 from sightline.settings import Settings
 from sightline.workspaces import Workspace, Workspaces
+from support import Files
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,13 @@ from pathlib import Path
 import pydantic
 import pytest
 import rich
-from support import Files, answered, command, content_of, environment, index, run
 
 from sightline.workspaces import Workspaces
+from support import Files, answered, command, content_of, environment, index, run
 
-STORE = 'class SessionStore:\n    """Keeps sessions on disk."""\n\n    def save(self, session):\n        return session\n'
+STORE = (
+    'class SessionStore:\n    """Keeps sessions on disk."""\n\n    def save(self, session):\n        return session\n'
+)
 CODE = Path(rich.__file__).parent
 """A real package of about a hundred files."""
 
@@ -130,7 +132,11 @@ def test_output_into_a_closed_pipe_is_no_error(data_dir: Path, stocked: Files) -
 def test_ctrl_c_keeps_what_is_indexed(data_dir: Path, folder: Files) -> None:
     folder.write({f"m{number}.py": STORE * 200 for number in range(400)})
     process = subprocess.Popen(
-        command("index", folder.root), env=environment(data_dir), stderr=subprocess.PIPE, text=True, start_new_session=True
+        command("index", folder.root),
+        env=environment(data_dir),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     time.sleep(3)
     process.send_signal(signal.SIGINT)

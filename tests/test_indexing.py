@@ -10,14 +10,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import Files, content_of, index, paths_of
 
 from sightline.adapters.postgres import REGISTRY
 from sightline.errors import DatabaseUnavailable, FolderError, ProjectNotFound
 from sightline.jobs import Progress
 from sightline.workspaces import Workspace, Workspaces
+from support import Files, content_of, index, paths_of
 
-SESSION = 'class SessionStore:\n    """Keeps sessions on disk."""\n\n    def save(self, session):\n        return session\n'
+SESSION = (
+    'class SessionStore:\n    """Keeps sessions on disk."""\n\n    def save(self, session):\n        return session\n'
+)
 RETRY = "def retry_failed_uploads(queue):\n    for upload in queue:\n        upload.again()\n"
 
 
@@ -159,7 +161,8 @@ async def test_a_path_outside_the_root_is_refused(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "message"), [("relative/folder", "relative"), ("/no/such/folder", "does not exist"), (__file__, "is a file")]
+    ("path", "message"),
+    [("relative/folder", "relative"), ("/no/such/folder", "does not exist"), (__file__, "is a file")],
 )
 async def test_what_is_no_folder_is_refused(sightline: Workspaces, path: str, message: str) -> None:
     with pytest.raises(FolderError, match=message):

@@ -12,17 +12,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import Files, command, environment, index, paths_of, run
 
 from sightline.adapters import migrations
 from sightline.adapters.postgres import REGISTRY, Server
 from sightline.errors import DatabaseUnfit, FolderError, ProjectError, ProjectNotFound
 from sightline.projects import ID_LENGTH, Project, Projects, database_name, parse_id
 from sightline.workspaces import Workspace, Workspaces
+from support import Files, command, environment, index, paths_of, run
 
 CODE = "def remember_session():\n    return 1\n"
 
@@ -191,9 +190,7 @@ async def test_naming_a_project_ends_its_creation_as_well(
 async def test_a_database_of_an_older_sightline_is_brought_up_to_date(
     sightline: Workspaces, workspace: Workspace, folder: Files
 ) -> None:
-    await registry_value(
-        sightline.server, "update projects set schema_version = 0 where id = $1", workspace.project.id
-    )
+    await registry_value(sightline.server, "update projects set schema_version = 0 where id = $1", workspace.project.id)
     await sightline.open(folder.root)
     version = await registry_value(
         sightline.server, "select schema_version from projects where id = $1", workspace.project.id
@@ -257,8 +254,14 @@ async def test_removing_drops_the_database_and_all_rows(
     project = workspace.project
     await sightline.projects.remove(project.id, project.name)
     assert await count_of(sightline.server, folder.root) == (0, 0)
-    assert await registry_value(sightline.server, "select count(*) from pg_database where datname = $1", project.database) == 0
-    assert await registry_value(sightline.server, "select count(*) from project_roots where project_id = $1", project.id) == 0
+    assert (
+        await registry_value(sightline.server, "select count(*) from pg_database where datname = $1", project.database)
+        == 0
+    )
+    assert (
+        await registry_value(sightline.server, "select count(*) from project_roots where project_id = $1", project.id)
+        == 0
+    )
     with pytest.raises(ProjectNotFound):
         await sightline.projects.explicit(project.id)
     fresh = await sightline.open(folder.root)
@@ -307,7 +310,11 @@ async def test_all_projects_are_listed_with_what_they_hold(
     await index(workspace)
     listed = {each.id: each for each in await sightline.projects.list()}
     mine = listed[workspace.project.id]
-    assert (mine.name, mine.database, mine.roots) == (workspace.project.name, workspace.project.database, (str(folder.root),))
+    assert (mine.name, mine.database, mine.roots) == (
+        workspace.project.name,
+        workspace.project.database,
+        (str(folder.root),),
+    )
     assert mine.chunks == 2
     assert mine.size_bytes > 1_000_000
     assert mine.last_used_at
@@ -339,7 +346,19 @@ async def test_the_list_survives_a_database_that_vanished(
 
 
 @pytest.mark.parametrize(
-    "name", ["quo'te\"s", "spa ces  two", "emoji 😀", "日本語", "per%cent_under", "-dash", "new\nline", "[bold]", "$HOME", "a" * 200]
+    "name",
+    [
+        "quo'te\"s",
+        "spa ces  two",
+        "emoji 😀",
+        "日本語",
+        "per%cent_under",
+        "-dash",
+        "new\nline",
+        "[bold]",
+        "$HOME",
+        "a" * 200,
+    ],
 )
 async def test_a_folder_may_have_any_name(sightline: Workspaces, tmp_path: Path, name: str) -> None:
     root = tmp_path / name

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from support import Files, index, paths_of, search
 
 from sightline.adapters.files import current
 from sightline.core.model import Filters
@@ -24,9 +23,12 @@ from sightline.core.ranking import SIGNALS
 from sightline.errors import QueryError
 from sightline.searching import Answer, Hit, Options, Place, Search
 from sightline.workspaces import Workspace, Workspaces
+from support import Files, index, paths_of, search
 
 RETRY = "def retry_upload():\n    return retry(upload)\n"
-SESSION = 'class SessionStore:\n    """Keeps sessions on disk."""\n\n    def save(self, session):\n        return session\n'
+SESSION = (
+    'class SessionStore:\n    """Keeps sessions on disk."""\n\n    def save(self, session):\n        return session\n'
+)
 
 
 def functions(count: int, body: int = 30, prefix: str = "load") -> str:
@@ -63,7 +65,9 @@ async def test_filters_act_before_every_cut(workspace: Workspace, folder: Files)
     ]  # fmt: skip
     modes = ("hybrid", "lexical", "semantic")
     answers = {
-        f"{query} {mode}": await paths_of(workspace, f"{query} retry_upload", mode=mode) for query in queries for mode in modes
+        f"{query} {mode}": await paths_of(workspace, f"{query} retry_upload", mode=mode)
+        for query in queries
+        for mode in modes
     }
     assert answers == dict.fromkeys(answers, ["wanted/deep/one.js"])
     alone = {query: await paths_of(workspace, query) for query in queries}
@@ -100,7 +104,13 @@ async def test_the_query_box_chooses_files(workspace: Workspace, folder: Files) 
         "path:src path:docs": {"src/net/upload.py", "src/net/upload.go", "docs/upload.md"},
         "-path:src -path:web -path:tests": {"docs/upload.md", "odd [dir]/up (1).py", "Makefile"},
         "path:src -file:*.go": {"src/net/upload.py"},
-        "file:upload.*": {"src/net/upload.py", "src/net/upload.go", "web/upload.ts", "web/upload.tsx", "docs/upload.md"},
+        "file:upload.*": {
+            "src/net/upload.py",
+            "src/net/upload.go",
+            "web/upload.ts",
+            "web/upload.tsx",
+            "docs/upload.md",
+        },
         "file:upload -file:*.ts*": {"src/net/upload.py", "src/net/upload.go", "docs/upload.md"},
         'path:"odd [dir]"': set(),  # brackets are one of their letters
         'path:"odd [[]dir]"': {"odd [dir]/up (1).py"},
@@ -116,7 +126,11 @@ async def test_the_query_box_chooses_files(workspace: Workspace, folder: Files) 
 
 
 async def test_a_filter_that_is_none_is_an_error(workspace: Workspace) -> None:
-    for query, message in (("lnag:py x", "unknown filter"), ("lang:klingon", "unknown language"), ("kind:thing", "kind")):
+    for query, message in (
+        ("lnag:py x", "unknown filter"),
+        ("lang:klingon", "unknown language"),
+        ("kind:thing", "kind"),
+    ):
         with pytest.raises(QueryError, match=message):
             await search(workspace, query)
 
@@ -139,7 +153,9 @@ async def test_filters_alone_list_what_they_let_through_in_order_of_paths(worksp
         assert await paths_of(workspace, query, limit=3) == expected[:3], query
 
 
-async def test_more_than_a_thousand_chunks_are_listed_in_order_of_paths_as_well(workspace: Workspace, folder: Files) -> None:
+async def test_more_than_a_thousand_chunks_are_listed_in_order_of_paths_as_well(
+    workspace: Workspace, folder: Files
+) -> None:
     folder.write({f"m{number:03}.py": functions(6) for number in range(100, 250)})
     await index(workspace)
     folder.write({f"m{number:03}.py": functions(6) for number in range(100)})
@@ -152,12 +168,14 @@ async def test_more_than_a_thousand_chunks_are_listed_in_order_of_paths_as_well(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chance=st.randoms(use_true_random=False))
-async def test_any_part_of_a_text_finds_it(part: Callable[[random.Random], Awaitable[None]], chance: random.Random) -> None:
+async def test_any_part_of_a_text_finds_it(
+    part: Callable[[random.Random], Awaitable[None]], chance: random.Random
+) -> None:
     await part(chance)
 
 
 ODD_TEXT = (
-    'def query(self):\n    sql = "select * from t where a = $1 and b ~ \'^x[0-9]+\\\\.$\' -- 100% (really?)"\n'
+    "def query(self):\n    sql = \"select * from t where a = $1 and b ~ '^x[0-9]+\\\\.$' -- 100% (really?)\"\n"
     "    return self.run(sql, {'key': [1, 2]}) or None  # ünïcode, 日本語, the end of it\n\n\n"
     "class HTTPServer_v2(Base):\n\tlimit = 0x1F | ~3\n\n\tdef on_error(self, *args, **kw) -> 'Optional[int]':\n\t\traise NotFound(args)\n"
 )
@@ -276,7 +294,9 @@ async def test_text_that_moved_is_found_where_it_is_now(workspace: Workspace, fo
 
 
 async def test_a_file_that_did_not_change_is_not_touched(workspace: Workspace, folder: Files) -> None:
-    folder.write({"a.py": SESSION, "crlf.py": SESSION.replace("\n", "\r\n"), "latin.py": "# é session\n".encode("latin-1")})
+    folder.write(
+        {"a.py": SESSION, "crlf.py": SESSION.replace("\n", "\r\n"), "latin.py": "# é session\n".encode("latin-1")}
+    )
     await index(workspace)
     lookup, touched = touching(workspace)
     assert len((await asked(lookup, "session")).hits) == 3
@@ -379,7 +399,9 @@ async def test_nothing_to_search_is_an_empty_answer(sightline: Workspaces) -> No
     assert await nowhere.symbols("session", 10) == []
 
 
-async def test_a_project_is_searched_by_its_id(sightline: Workspaces, workspace: Workspace, folder: Files, tmp_path: Path) -> None:
+async def test_a_project_is_searched_by_its_id(
+    sightline: Workspaces, workspace: Workspace, folder: Files, tmp_path: Path
+) -> None:
     folder.write({"a.py": SESSION})
     await index(workspace)
     other = Files(tmp_path / "second checkout")
@@ -401,7 +423,12 @@ async def test_checkouts_of_a_project_do_not_see_each_other(
 ) -> None:
     """Neither their chunks nor their definitions, of however many namesakes."""
     other = Files(tmp_path / "big")
-    other.write({f"m{number}.py": "".join(f"class Widget{place}:\n    x = {place}\n" for place in range(100)) for number in range(8)})
+    other.write(
+        {
+            f"m{number}.py": "".join(f"class Widget{place}:\n    x = {place}\n" for place in range(100))
+            for number in range(8)
+        }
+    )
     other.write({f"w{number}.py": "class Widget:\n    pass\n" for number in range(320)})
     folder.write({"only.py": "class Widget:\n    here = True\n"})
     await index(await sightline.open(other.root, workspace.project.id))
@@ -413,7 +440,9 @@ async def test_checkouts_of_a_project_do_not_see_each_other(
         assert await paths_of(workspace, query) == ["only.py"], query
 
 
-async def test_code_like_the_selection_is_found_without_it(workspace: Workspace, sightline: Workspaces, folder: Files) -> None:
+async def test_code_like_the_selection_is_found_without_it(
+    workspace: Workspace, sightline: Workspaces, folder: Files
+) -> None:
     text = functions(4)
     folder.write({"a.py": text, "copy.py": text.replace("load", "fetch"), "other.py": SESSION})
     await index(workspace)
@@ -434,7 +463,9 @@ async def test_code_like_the_selection_is_found_without_it(workspace: Workspace,
     assert [hit.path for hit in filtered.hits] == ["other.py"]
 
 
-async def test_names_are_found_by_what_is_typed_of_them(workspace: Workspace, sightline: Workspaces, folder: Files) -> None:
+async def test_names_are_found_by_what_is_typed_of_them(
+    workspace: Workspace, sightline: Workspaces, folder: Files
+) -> None:
     folder.write({
         "src/config.py": "class ConfigurationParser:\n    def parse_config(self): ...\n\n\nDEFAULT_TIMEOUT = 3\n",
         "src/http.go": "package http\n\nfunc ParseConfig() {}\n\ntype HTTPServer struct{}\n",
@@ -447,7 +478,10 @@ async def test_names_are_found_by_what_is_typed_of_them(workspace: Workspace, si
         return [each.name for _, each in await lookup.symbols(typed, 10)]
 
     assert await names("parse_config") == ["parse_config", "parse_config", "ParseConfig"]
-    assert [each.path for _, each in await lookup.symbols("parse_config", 10)][:2] == ["src/config.py", "tests/test_config.py"]
+    assert [each.path for _, each in await lookup.symbols("parse_config", 10)][:2] == [
+        "src/config.py",
+        "tests/test_config.py",
+    ]
     assert (await names("ParseConfig"))[0] == "ParseConfig"
     assert (await names("configurationp"))[0] == "ConfigurationParser"
     assert (await names("CP"))[0] == "ConfigurationParser"
@@ -460,7 +494,12 @@ async def test_names_are_found_by_what_is_typed_of_them(workspace: Workspace, si
     assert await names("nothinglikethis") == await names("%%%") == await names("_") == []
     assert len(await lookup.symbols("", 2)) == 2
     root, symbol = (await lookup.symbols("parse_config", 1))[0]
-    assert (root, symbol.path, symbol.container, symbol.start_line) == (folder.root, "src/config.py", "ConfigurationParser", 1)
+    assert (root, symbol.path, symbol.container, symbol.start_line) == (
+        folder.root,
+        "src/config.py",
+        "ConfigurationParser",
+        1,
+    )
 
 
 # Equal indexes answer alike
@@ -470,13 +509,24 @@ QUERIES = (
     "load configuration step", "retry upload", "session", "load_1", "SessionStore", "lang:py", "kind:function load",
     '"step_1 = "', "-path:b load", "keeps sessions on disk",
 )  # fmt: skip
-PARTS = (SESSION, RETRY, functions(2), functions(3, 12, "retry"), "# session upload\n", "x = 1\n", "", "def load_1(): ...\n")
+PARTS = (
+    SESSION,
+    RETRY,
+    functions(2),
+    functions(3, 12, "retry"),
+    "# session upload\n",
+    "x = 1\n",
+    "",
+    "def load_1(): ...\n",
+)
 NAMES = ("a.py", "b/a.py", "b/c.py", "session.py", "upload/retry.py", "d.md")
 
 
 def shown(answer: Answer) -> list[tuple[object, ...]]:
     """A whole answer without what differs between two folders."""
-    return [tuple(getattr(hit, name) for name in Hit.__slots__ if name not in ("project_id", "root")) for hit in answer.hits]
+    return [
+        tuple(getattr(hit, name) for name in Hit.__slots__ if name not in ("project_id", "root")) for hit in answer.hits
+    ]
 
 
 async def answers_of(workspace: Workspace) -> list[list[tuple[object, ...]]]:
@@ -559,5 +609,3 @@ async def test_searches_during_writes_and_merges_answer_with_what_stands(workspa
         assert len({hit.path for hit in answer.hits}) == len(answer.hits) >= 7
         assert all(re.match(r"def load_", hit.text) for hit in answer.hits)
     assert sorted(await paths_of(workspace, "load configuration step")) == names
-
-

@@ -24,8 +24,11 @@ EXACT_BELOW: Final = 1_000
 """Up to this many vectors are compared exactly; above, sign bits choose RERANKED of them first."""
 RERANKED: Final = 500
 MOST_BITS: Final = 1 << 15
+TIES: Final = 4
+"""Up to so many times as many are taken where the last ones tie."""
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Scores = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Candidates:
         self._query = query
         self._vector = vector
         self._mode = mode
+        self._turn = asyncio.Lock()
+        """The snapshot's connection serves one at a time."""
 
     async def find(self) -> Found | None:
         """None where nothing was asked, or the filters let nothing through."""
@@ -56,19 +61,21 @@ class Candidates:
         if not mask.any():
             return None
         postings = await snapshot.postings(self._query.terms)
-        # Postgres compares vectors while we count words; nothing else may use the connection meanwhile.
-        asked = asyncio.create_task(self._cosines(self._near(filters, files, exact)))
-        await asyncio.sleep(0)
+        # Postgres compares vectors while we count words.
+        asked = asyncio.create_task(self._cosines(await self._near(filters, files, exact)))
         try:
+            await asyncio.sleep(0)
             scores = bm25.score(words, postings)
-            chosen = self._by_words(scores, mask) if self._query.terms else self._by_filters_alone(mask)
+            chosen = await (self._by_words(scores, mask) if self._query.terms else self._by_filters_alone(mask))
         finally:
             cosines = await asked
         if self._mode == "semantic" and self._query.terms:
             chosen = set()
         else:
             chosen |= await self._by_definition(mask)
-        chosen |= set(_top_items(cosines, BEST_CHUNKS))
+        chosen |= await self._best_of(
+            {chunk: 2 + cosine for chunk, cosine in cosines.items()}, BEST_CHUNKS, TIES * BEST_CHUNKS
+        )
         return Found(await self._with_features(chosen, scores), scores.idf)
 
     async def _exact(self, filters: Filters) -> NDArray[np.int64] | None:
@@ -87,32 +94,38 @@ class Candidates:
             allowed = np.setdiff1d(allowed, np.array(sorted(unwanted), np.int64))
         return allowed
 
-    def _by_filters_alone(self, mask: Mask) -> set[int]:
-        filters = self._query.filters
-        if filters == Filters():
+    async def _by_filters_alone(self, mask: Mask) -> set[int]:
+        """The first files, and of them the first chunks."""
+        if self._query.filters == Filters():
             return set()
-        return set(self._snapshot.words.chunk_ids[np.flatnonzero(mask)[: 10 * BEST_CHUNKS]].tolist())
+        words = self._snapshot.words
+        files = await self._first_files(np.unique(words.file_ids[mask]), BEST_CHUNKS)
+        rows = np.flatnonzero(mask & np.isin(words.file_ids, files))
+        return set(words.chunk_ids[await self._cut(words.chunk_ids, rows, 10 * BEST_CHUNKS)].tolist())
 
-    def _by_words(self, scores: bm25.Scores, mask: Mask) -> set[int]:
+    async def _by_words(self, scores: bm25.Scores, mask: Mask) -> set[int]:
         """The best chunks, and the best chunk of each of the best files and of those best named."""
         words = self._snapshot.words
         allowed = np.where(mask, scores.chunks, 0)
-        rows = _top(allowed, BEST_CHUNKS)
+        rows = await self._top_chunks(words.chunk_ids, allowed, BEST_CHUNKS, TIES * BEST_CHUNKS)
         files = np.zeros(len(words.files), np.bool_)
         files[words.file_rows[mask]] = True
-        best = _top(np.where(files, scores.files, 0), BEST_FILES)
-        named = _top(np.where(files, scores.stem_cover, 0), BEST_STEMS)
-        chosen = np.concatenate([rows, _best_rows(np.union1d(best, named), words, allowed)])
-        return set(words.chunk_ids[chosen].tolist())
+        best = await self._top_files(np.where(files, scores.files, 0), BEST_FILES)
+        named = await self._top_files(np.where(files, scores.stem_cover, 0), BEST_STEMS)
+        both = np.union1d(best, named)
+        of_files = await self._cut(words.chunk_ids, _best_rows(both, words, allowed), TIES * len(both))
+        return set(words.chunk_ids[np.concatenate([rows, of_files])].tolist())
 
     async def _by_definition(self, mask: Mask) -> set[int]:
         names = [name for each in self._query.identifiers if (name := folded(each.name))]
         if not names:
             return set()
-        rows = self._snapshot.words.rows_of(await self._snapshot.defining(names, 4 * DEFINING))
-        return set([chunk for chunk, row in rows.items() if mask[row]][:DEFINING])
+        depths = await self._snapshot.defining(names)
+        rows = self._snapshot.words.rows_of(list(depths))
+        shallow = {chunk: 1 / (1 + depths[chunk]) for chunk, row in rows.items() if mask[row]}
+        return await self._best_of(shallow, DEFINING, DEFINING)
 
-    def _near(
+    async def _near(
         self, filters: Filters, files: NDArray[np.int32] | None, exact: NDArray[np.int64] | None
     ) -> list[int]:
         """Ids of the chunks whose vectors may be nearest to the query's."""
@@ -122,12 +135,46 @@ class Candidates:
         rows = np.flatnonzero(_mask(vectors.file_ids, vectors.kinds, vectors.chunk_ids, filters, files, exact))
         if len(rows) > EXACT_BELOW:
             distance = bits.distances(vectors.signs, self._vector)[rows]
-            rows = rows[_top(MOST_BITS - distance.astype(np.int32), RERANKED)]
+            closeness = MOST_BITS - distance.astype(np.int32)
+            rows = rows[await self._top_chunks(vectors.chunk_ids[rows], closeness, RERANKED, TIES * RERANKED)]
         near: list[int] = vectors.chunk_ids[rows].tolist()
         return near
 
     async def _cosines(self, near: list[int]) -> dict[int, float]:
-        return await self._snapshot.cosines(self._vector, near) if self._vector is not None and near else {}
+        async with self._turn:
+            return await self._snapshot.cosines(self._vector, near) if self._vector is not None and near else {}
+
+    async def _best_of(self, scores: dict[int, float], count: int, most: int) -> set[int]:
+        ids = np.fromiter(scores, np.int64, len(scores))
+        best = await self._top_chunks(ids, np.fromiter(scores.values(), np.float64, len(scores)), count, most)
+        return set(ids[best].tolist())
+
+    async def _top_chunks(self, chunk_ids: NDArray[np.int64], scores: Scores, count: int, most: int) -> Rows:
+        """Places of the `count` best-scored of `chunk_ids` and of those that tie with the last, `most` in all."""
+        sure, tied = _top(scores, count)
+        return np.concatenate([sure, await self._cut(chunk_ids, tied, most - len(sure))])
+
+    async def _top_files(self, scores: Scores, count: int) -> Rows:
+        """Places in `words.files` of the `count` best-scored and of those that tie with the last, within bounds."""
+        sure, tied = _top(scores, count)
+        files = self._snapshot.words.files[tied]
+        return np.concatenate([sure, tied[np.isin(files, await self._first_files(files, TIES * count - len(sure)))]])
+
+    async def _first_files(self, file_ids: NDArray[np.int32], most: int) -> NDArray[np.int32]:
+        """At most so many files, the first by path, so that equal indexes give equal answers."""
+        if len(file_ids) <= most:
+            return file_ids
+        async with self._turn:
+            return np.array(await self._snapshot.first_files(file_ids.tolist(), most), np.int32)
+
+    async def _cut(self, chunk_ids: NDArray[np.int64], places: Rows, most: int) -> Rows:
+        """The same of chunks, given by their places in `chunk_ids`."""
+        if len(places) <= most:
+            return places
+        ids = chunk_ids[places]
+        async with self._turn:
+            kept: Rows = places[np.isin(ids, await self._snapshot.first_chunks(ids.tolist(), most))]
+        return kept
 
     async def _with_features(self, chosen: set[int], scores: bm25.Scores) -> list[Candidate]:
         words = self._snapshot.words
@@ -172,28 +219,23 @@ def _mask(
     return mask
 
 
-def _top(scores: NDArray[np.float32] | NDArray[np.int32], count: int) -> Rows:
-    """Places of the `count` highest positive scores and of all that tie with the last of them."""
+def _top(scores: Scores, count: int) -> tuple[Rows, Rows]:
+    """Places of the highest positive scores, fewer than `count` of them, and of those that tie for the rest."""
     positive = np.flatnonzero(scores > 0)
     if len(positive) <= count:
-        return positive
+        return positive, positive[:0]
     own = scores[positive]
     least = np.partition(own, len(own) - count)[len(own) - count]
-    tied: Rows = positive[own >= least]
-    return tied[: 4 * count]
-
-
-def _top_items(scores: dict[int, float], count: int) -> list[int]:
-    return sorted(scores, key=lambda each: -scores[each])[:count]
+    return positive[own > least], positive[own == least]
 
 
 def _best_rows(files: Rows, words: bm25.Collection, scores: NDArray[np.float32]) -> Rows:
-    """The best-scored row of each of `files` (places in `words.files`)."""
+    """The best-scored rows of each of `files` (places in `words.files`): one, or those that tie."""
     rows = np.flatnonzero(np.isin(words.file_rows, files) & (scores > 0))
-    order = np.lexsort((-scores[rows], words.file_rows[rows]))
-    rows = rows[order]
-    _, first = np.unique(words.file_rows[rows], return_index=True)
-    return rows[first]
+    best = np.zeros(len(words.files), np.float32)
+    np.maximum.at(best, words.file_rows[rows], scores[rows])
+    kept: Rows = rows[scores[rows] == best[words.file_rows[rows]]]
+    return kept
 
 
 def _inner_terms(text: str) -> list[str]:

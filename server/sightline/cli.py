@@ -70,9 +70,13 @@ class _Commands:
 
     def search(
         self,
-        query: Annotated[str, typer.Argument(help='What to look for: words, a name, or filters such as lang:py "text".')],
+        query: Annotated[
+            str, typer.Argument(help='What to look for: words, a name, or filters such as lang:py "text".')
+        ],
         folder: Folder = _HERE,
-        limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, max=50, help="How many files to show.")] = None,
+        limit: Annotated[
+            int | None, typer.Option("--limit", "-n", min=1, max=50, help="How many files to show.")
+        ] = None,
         per_file: Annotated[int, typer.Option(min=1, max=50, help="How many hits of one file to show.")] = 1,
         mode: Annotated[str | None, typer.Option(help="hybrid, lexical or semantic.")] = None,
         as_json: Json = False,
@@ -236,7 +240,9 @@ def _settings(command_line: dict[str, Any]) -> Settings:
     settings, problems = parse(command_line=command_line)
     for problem in problems:
         typer.secho(f"sightline: {problem}", err=True, fg="yellow")
-    logging.basicConfig(stream=sys.stderr, level=settings.log.level.upper(), format="sightline: %(levelname)s %(message)s")
+    logging.basicConfig(
+        stream=sys.stderr, level=settings.log.level.upper(), format="sightline: %(levelname)s %(message)s"
+    )
     return settings
 
 

@@ -42,7 +42,9 @@ async def examine(
         async with open_sightline(settings) as sightline:
             facts = await sightline.server.facts()
             checks += [
-                Check("database", True, f"Postgres {facts['version']}, {'embedded' if facts['embedded'] else 'your own'}"),
+                Check(
+                    "database", True, f"Postgres {facts['version']}, {'embedded' if facts['embedded'] else 'your own'}"
+                ),
                 Check("pgvector", True, f"version {facts['vector']}"),
                 Check("projects", True, f"{len(await sightline.projects.list())} in the registry"),
             ]

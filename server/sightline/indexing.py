@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -133,7 +133,7 @@ class Indexer:
                         await self._keep(writer, report, told)
             except SightlineError as error:
                 told(State("waiting", problem=error))
-            except Exception as error:  # noqa: BLE001 - the one loop that must survive anything
+            except Exception as error:
                 LOG.exception("indexing failed unexpectedly")
                 told(State("waiting", problem=SightlineError(f"indexing failed ({type(error).__name__})")))
             else:
@@ -246,16 +246,20 @@ class Indexer:
         total = len(plan.to_read)
         report(Progress("indexing", 0, total, 0, job))
         known = {found.path: row for found, row in plan.to_read if row is not None}
-        async for result in self._results(plan):
-            unchanged, changed = _divided(result, known)
-            await writer.refresh_stats(unchanged)
-            counts = await writer.apply(changed, known, detected_at) if changed.read or changed.skipped else Counts()
-            _count(summary, result, changed, counts)
-            report(Progress("indexing", summary.files_read, total, summary.chunks_added, job))
-            if job is not None:
-                await writer.update_job(job, files_done=summary.files_read, chunks=summary.chunks_added, phase="indexing")
+        async with contextlib.aclosing(self._results(plan)) as results:
+            async for result in results:
+                unchanged, changed = _divided(result, known)
+                await writer.refresh_stats(unchanged)
+                counts = (
+                    await writer.apply(changed, known, detected_at) if changed.read or changed.skipped else Counts()
+                )
+                _count(summary, result, changed, counts)
+                report(Progress("indexing", summary.files_read, total, summary.chunks_added, job))
+                if job is not None:
+                    done = {"files_done": summary.files_read, "chunks": summary.chunks_added, "phase": "indexing"}
+                    await writer.update_job(job, **done)
 
-    async def _results(self, plan: Plan) -> AsyncIterator[Result]:
+    async def _results(self, plan: Plan) -> AsyncGenerator[Result, None]:
         """Results of all batches as they come, a few of them under way at a time."""
         batches = _batches(plan.to_read)
         running: set[asyncio.Task[list[Result]]] = set()
@@ -286,7 +290,9 @@ class Indexer:
             return [await self._workers.run(Task(self.checkout.root, self._rules, tasks, self._provider, self._model))]
         except AnalysisError:
             if len(batch) == 1:
-                return [Result.failed(Skipped(batch[0][0].path, "failed", stat=batch[0][0].stat), self._identity.dimensions)]
+                return [
+                    Result.failed(Skipped(batch[0][0].path, "failed", stat=batch[0][0].stat), self._identity.dimensions)
+                ]
             middle = len(batch) // 2
             halves = [await self._analyse(half, plan) for half in (batch[:middle], batch[middle:])]
             return halves[0] + halves[1]

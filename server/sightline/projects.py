@@ -101,7 +101,9 @@ class Projects:
         key = f"folder:{self._host_id}:{root}"
         found = await self._ready("key", key)
         project = found or await self._create(key, folder.name or "root", root)
-        return Project(project.id, project.name, project.database, "folder", (f"folder: the own project of {folder.name}",))
+        return Project(
+            project.id, project.name, project.database, "folder", (f"folder: the own project of {folder.name}",)
+        )
 
     async def list(self) -> list[ProjectInfo]:
         """All projects, the last used first; sizes are 0 for databases that cannot be read."""
@@ -126,7 +128,9 @@ class Projects:
             if row is None:
                 raise _not_found(project_id)
             if confirm != row[0]:
-                raise ProjectError("the confirmation is not the project's name", hint="Repeat the name as it is listed.")
+                raise ProjectError(
+                    "the confirmation is not the project's name", hint="Repeat the name as it is listed."
+                )
             await registry.execute("update projects set state = 'removing', updated_at = now() where key = $1", key)
             await self._server.drop_database(row[1])
             await registry.execute("delete from projects where key = $1", key)

@@ -24,10 +24,11 @@ from sightline.core.ranking import WEIGHTS, Weights, rank
 from sightline.core.symbols import Symbol, ordered
 
 WEIGHTS_WITHOUT_WORDS: Final = replace(WEIGHTS, words=0.0, file_words=0.0)
-LIKENESS: Final = replace(WEIGHTS, file_cosine=0, file_words=0, coherence=0, file_name=0, definition_name=0, defined_here=0, depth=0)
+LIKENESS: Final = replace(
+    WEIGHTS, file_cosine=0, file_words=0, coherence=0, file_name=0, definition_name=0, defined_here=0, depth=0
+)
 """For code like other code: what a file is called or where it lies says nothing."""
 SOURCE_STEP: Final = 1 << 48
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +186,7 @@ class Search:
 class _Pool:
     """One source's share of a search. Its ids are shifted, so that those of several databases do not meet."""
 
-    def __init__(
-        self, number: int, source: Source, snapshot: Snapshot, found: Found | None
-    ) -> None:
+    def __init__(self, number: int, source: Source, snapshot: Snapshot, found: Found | None) -> None:
         self._shift = number * SOURCE_STEP
         self._source = source
         self._snapshot = snapshot
@@ -287,7 +286,14 @@ class _Standing:
 
 
 def _hit(
-    entry: Ranked, chunk: ChunkText, place: Place, more: tuple[More, ...], project_id: str, query: Query, *, explain: bool
+    entry: Ranked,
+    chunk: ChunkText,
+    place: Place,
+    more: tuple[More, ...],
+    project_id: str,
+    query: Query,
+    *,
+    explain: bool,
 ) -> Hit:
     first, last = anchoring.trimmed(chunk.content)
     lines = anchoring.lines_of(chunk.content)[first : last + 1]

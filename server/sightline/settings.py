@@ -65,7 +65,8 @@ class SearchSettings(BaseModel):
     model_config = _CAMEL
     limit: int = Field(default=10, ge=1, le=50, description="How many files an answer shows.")
     symbol_escape: bool = Field(
-        default=False, description="VS Code's Ctrl+T: a word that begins with ? is searched as a sentence (?retry-upload)."
+        default=False,
+        description="VS Code's Ctrl+T: a word that begins with ? is searched as a sentence (?retry-upload).",
     )
     mode: Literal["hybrid", "lexical", "semantic"] = Field(
         default="hybrid", description="Which signals a search may use."

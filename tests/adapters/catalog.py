@@ -31,6 +31,4 @@ QUERIES = {
 
 async def catalog(connection: asyncpg.Connection) -> dict[str, list[str]]:
     """Everything that a schema file may define, and which files were applied."""
-    return {
-        what: sorted(str(tuple(row)) for row in await connection.fetch(query)) for what, query in QUERIES.items()
-    }
+    return {what: sorted(str(tuple(row)) for row in await connection.fetch(query)) for what, query in QUERIES.items()}

@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sightline
-from support import environment
 from sightline.adapters.embedding import LocalEmbedder, Model2Vec, StaticModel, Vectors, bundled, load, path_text
 from sightline.core.bags import Document, collect, names_of
 from sightline.core.chunking import parse
 from sightline.errors import EmbedderError, SettingsError
+from support import environment
 
 MODELS = Path(sightline.__file__).parent / "models"
 VOCABULARY = ("parse", "json", "file", "read", "p", "ar", "se", "arse", "rse", "js", "on", "a", "дом", "42")
@@ -250,7 +250,9 @@ try:
 except EmbedderError as error:
     print(error, error.hint)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment(Path()))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment(Path())
+    )
     assert "model2vec is not installed" in done.stdout
     assert "pip install 'sightline-ls[model2vec]'" in done.stdout
 

@@ -92,7 +92,7 @@ async def test_a_database_migrated_file_by_file_equals_one_made_at_once(
         "alter table change_events drop constraint change_events_repository_id_fkey",
         "alter table word_segments alter kinds set storage extended",
         "alter table postings reset (toast_tuple_target)",
-        "alter table definitions alter folded type text collate \"default\"",
+        'alter table definitions alter folded type text collate "default"',
         "drop index definitions_initials",
         "alter table code_chunks disable trigger code_chunks_bury",
         "create or replace function bury_chunks() returns trigger language plpgsql as 'begin return null; end'",
@@ -175,7 +175,9 @@ async def test_a_file_that_fails_leaves_nothing_of_itself(external: External) ->
     try:
         with pytest.raises(DatabaseUnfit):
             await migrate(connection, "project")
-        assert await connection.fetchval("select count(*) from pg_class where relnamespace = 'public'::regnamespace") == 0
+        assert (
+            await connection.fetchval("select count(*) from pg_class where relnamespace = 'public'::regnamespace") == 0
+        )
     finally:
         await connection.close()
 

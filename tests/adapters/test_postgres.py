@@ -15,7 +15,6 @@ import numpy as np
 import psutil
 import pytest
 from pgvector import HalfVector
-from support import Files, run
 
 from adapters.external import External
 from adapters.servers import IDLE, fast_disk, open_folder, server_of
@@ -23,6 +22,7 @@ from sightline.adapters import supervisor
 from sightline.adapters.embedded import Place
 from sightline.adapters.postgres import POOL_SIZE, REGISTRY, Server, check_requirements, quoted, translated
 from sightline.errors import DatabaseError, DatabaseUnavailable, DatabaseUnfit, SightlineError
+from support import Files, run
 
 PASSWORD = "hunter2 & / secret"
 
@@ -60,7 +60,9 @@ async def test_a_server_of_ones_own_gets_registry_and_template_once(external: Ex
             assert not server.is_embedded
             assert (await server.facts())["version"].startswith("16.")
             await server.revive()  # not ours to start
-    names = await external.run("select array_agg(datname::text order by datname) from pg_database where datname like 'sight%'")
+    names = await external.run(
+        "select array_agg(datname::text order by datname) from pg_database where datname like 'sight%'"
+    )
     assert names == [REGISTRY, server.template]
 
 
@@ -69,7 +71,10 @@ async def test_the_address_may_name_any_database_which_stays_as_it_is(external: 
     for _ in range(2):
         async with opened(external.url(database="mine")) as server:
             await server.create_database("sightline_test")
-    assert await external.run("select count(*) from pg_class where relnamespace = 'public'::regnamespace", database="mine") == 0
+    assert (
+        await external.run("select count(*) from pg_class where relnamespace = 'public'::regnamespace", database="mine")
+        == 0
+    )
 
 
 async def test_ten_processes_worth_of_sightlines_set_up_a_server_at_once(external: External) -> None:

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from support import Files, index
 
 from sightline import messages
 from sightline.adapters import embedding
@@ -23,6 +22,7 @@ from sightline.core.analysis import ChunkRow, DefinitionRow
 from sightline.core.diffing import Position
 from sightline.projects import ID_LENGTH, Project, ProjectInfo
 from sightline.workspaces import Workspace, Workspaces
+from support import Files, index
 
 PYTHON_TYPES: dict[str, type] = {
     "integer": int, "bigint": int, "smallint": int, "text": str, "character varying(50)": str, "uuid": UUID,
@@ -222,7 +222,7 @@ async def test_every_time_has_its_zone(registry: asyncpg.Connection, project: as
         assert naive == 0
 
 
-BAD_IDS = ["", "UPPER", "under_score", "spa ce", "trailing\n", "\nleading", "é", "а", "ſ", "K", "a/b", "x" * 51, "a.b"]  # noqa: RUF001
+BAD_IDS = ["", "UPPER", "under_score", "spa ce", "trailing\n", "\nleading", "é", "а", "ſ", "K", "a/b", "x" * 51, "a.b"]
 
 
 async def stored_chunk(connection: asyncpg.Connection, workspace: Workspace, **columns: object) -> asyncpg.Record:
@@ -266,7 +266,8 @@ async def test_the_registry_refuses_a_bad_id(registry: asyncpg.Connection) -> No
     for project_id in [*BAD_IDS, "-a", "a-", "a--b", "-"]:
         with pytest.raises((asyncpg.CheckViolationError, asyncpg.StringDataRightTruncationError)):
             await registry.execute(
-                "insert into projects (id, key, name, database_name) values ($1, 'test:bad', 'n', 'test_bad')", project_id
+                "insert into projects (id, key, name, database_name) values ($1, 'test:bad', 'n', 'test_bad')",
+                project_id,
             )
 
 

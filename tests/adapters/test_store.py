@@ -11,7 +11,6 @@ from pathlib import Path
 import asyncpg
 import numpy as np
 import pytest
-from support import Files, content_of, index, paths_of
 
 from sightline.adapters.analysing import Result
 from sightline.adapters.files import Reason, Skipped
@@ -21,6 +20,7 @@ from sightline.adapters.snapshots import Snapshots
 from sightline.adapters.writing import CHANNEL, EVENT_DAYS, JOB_DAYS, FileRow, Writer
 from sightline.errors import DatabaseError, DatabaseUnavailable
 from sightline.workspaces import Workspace, Workspaces
+from support import Files, content_of, index, paths_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ONE = "def first_thing():\n    return 1\n"
@@ -81,7 +81,10 @@ async def test_a_file_that_turns_binary_loses_its_chunks_and_they_are_counted(
     folder.write({"a.py": b"\x00\x01\x02" * 50})
     summary = await index(workspace)
     assert (summary.files_indexed, summary.chunks_added, summary.chunks_removed) == (0, 0, 1)
-    assert {row.path: row.outcome for row in (await rows_of(workspace)).values()} == {"a.py": "binary", "b.py": "indexed"}
+    assert {row.path: row.outcome for row in (await rows_of(workspace)).values()} == {
+        "a.py": "binary",
+        "b.py": "indexed",
+    }
 
 
 async def test_a_skipped_file_that_nobody_knows_leaves_no_row(writer: Writer, workspace: Workspace) -> None:
@@ -161,7 +164,9 @@ async def test_a_transaction_that_fails_leaves_nothing(workspace: Workspace, fol
     assert await content_of(workspace) == before
 
 
-async def test_a_change_is_announced_when_it_is_there(workspace: Workspace, database: asyncpg.Connection, folder: Files) -> None:
+async def test_a_change_is_announced_when_it_is_there(
+    workspace: Workspace, database: asyncpg.Connection, folder: Files
+) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     await database.add_listener(CHANNEL, lambda *told: heard.put_nowait(str(told[-1])))
     folder.write({"a.py": ONE})
@@ -204,7 +209,10 @@ async def test_old_events_jobs_and_generations_are_forgotten(
 async def test_what_is_young_is_kept(workspace: Workspace, database: asyncpg.Connection, folder: Files) -> None:
     folder.write({"a.py": ONE})
     await index(workspace)
-    for table, column, days in (("change_events", "applied_at", EVENT_DAYS), ("indexing_jobs", "finished_at", JOB_DAYS)):
+    for table, column, days in (
+        ("change_events", "applied_at", EVENT_DAYS),
+        ("indexing_jobs", "finished_at", JOB_DAYS),
+    ):
         await database.execute(f"update {table} set {column} = now() - $1::interval", timedelta(days=days, hours=-1))
     await index(workspace)
     assert await database.fetchval("select count(*) from change_events") == 1
@@ -255,7 +263,9 @@ async def segments(database: asyncpg.Connection) -> tuple[int, int]:
     return tuple(row)
 
 
-async def test_many_small_segments_become_few(workspace: Workspace, database: asyncpg.Connection, folder: Files) -> None:
+async def test_many_small_segments_become_few(
+    workspace: Workspace, database: asyncpg.Connection, folder: Files
+) -> None:
     async with workspace.indexer.writing() as writer:
         assert writer is not None
         for number in range(MANY + 1):
@@ -284,7 +294,9 @@ async def test_a_segment_of_which_a_fifth_is_dead_is_written_again(
     assert sorted(await paths_of(workspace, "function_2", limit=50)) == [f"m{number}.py" for number in range(3, 10)]
 
 
-async def test_segments_that_are_all_dead_vanish(workspace: Workspace, database: asyncpg.Connection, folder: Files) -> None:
+async def test_segments_that_are_all_dead_vanish(
+    workspace: Workspace, database: asyncpg.Connection, folder: Files
+) -> None:
     folder.write({"a.py": ONE})
     await index(workspace)
     folder.remove("a.py")
@@ -357,7 +369,7 @@ async def test_readers_see_one_state_of_files_that_change_all_the_time(workspace
 
     def version(number: int) -> dict[str, str | bytes]:
         half = "\n".join(f"    value_{line} = 'version_{number} ' * {line}" for line in range(30))
-        return {name: f"def early():\n{half}\n\n\ndef late():\n{half}\n" for name in names}
+        return dict.fromkeys(names, f"def early():\n{half}\n\n\ndef late():\n{half}\n")
 
     async def write() -> None:
         for number in range(12):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -167,7 +168,7 @@ def test_other_weights_make_another_order() -> None:
     only_names = Weights(*[0.0] * len(SIGNALS))
     orders = [
         [entry.candidate.path for entry in rank([near, named, far], QUERY, {}, limit=1, weights=weights)]
-        for weights in (only_names._replace(file_name=1.0), only_names._replace(cosine=1.0))
+        for weights in (replace(only_names, file_name=1.0), replace(only_names, cosine=1.0))
     ]
     assert orders == [["src/session.py"], ["src/a.py"]]
 
@@ -195,7 +196,7 @@ def test_a_query_that_the_code_does_not_answer_is_weak() -> None:
 
 
 def test_an_exact_hit_on_a_name_is_strong() -> None:
-    hit = replace(defining("SessionStore"), path="src/session_store.py", cosine=0.7, bm25=12.0, file_bm25=9.0)
+    hit = defining("SessionStore")._replace(path="src/session_store.py", cosine=0.7, bm25=12.0, file_bm25=9.0)
     others = [PLAIN._replace(path=f"{place}.py", cosine=0.2) for place in range(5)]
     first = ranked("SessionStore", hit, *others)[0]
     assert (first.candidate.path, first.label) == ("src/session_store.py", "strong")

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+
 from nvim import get_nvim
 from nvim.editor import Editor, running
 from support import environment

@@ -10,6 +10,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pydantic
 import pytest
+
 from nvim.conftest import Start, serving
 from nvim.editor import Editor
 

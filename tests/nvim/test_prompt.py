@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from nvim.conftest import Start, serving
 from nvim.editor import Editor, NeovimError
 from nvim.get_nvim import CACHE
 from nvim.test_neovim import FLOATS, HERE, ITEMS, TITLE
-
 from sightline.core.languages import LANGUAGES
 from sightline.core.model import KINDS
 from sightline.core.query import KEYS

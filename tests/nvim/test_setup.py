@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from nvim.conftest import SERVE, Start, serving
 from nvim.editor import PLUGIN, Editor
 from nvim.test_neovim import TITLE

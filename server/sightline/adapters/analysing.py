@@ -92,9 +92,7 @@ def run(task: Task) -> Result:
     vectors = _embedder(task.provider, task.model).embed_chunks(added.documents, added.bag).astype(np.float16)
     embed_ms = _milliseconds() - started
     return Result(
-        read=tuple(
-            ReadFile(content.path, content.stat, content.sha256, by_path.get(content.path)) for content in read
-        ),
+        read=tuple(ReadFile(content.path, content.stat, content.sha256, by_path.get(content.path)) for content in read),
         skipped=tuple(skipped),
         words=pack_words(added.bag, _terms()) if added.bag.chunk_count else None,
         kinds=added.kinds,

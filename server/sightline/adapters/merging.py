@@ -87,7 +87,8 @@ async def _merge_words(
     connection: asyncpg.Connection, repository_id: int, group: Sequence[int], dead: np.ndarray[Any, Any]
 ) -> None:
     rows = await connection.fetch(
-        "select id, chunk_ids, file_ids, kinds, lengths from word_segments where id = any($1::bigint[]) order by id", group
+        "select id, chunk_ids, file_ids, kinds, lengths from word_segments where id = any($1::bigint[]) order by id",
+        group,
     )
     parts, alive = [], []
     for row in rows:

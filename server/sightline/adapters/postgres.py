@@ -143,9 +143,7 @@ class Server:
         template = self.template
         async with self.connection(REGISTRY) as connection:
             try:
-                await connection.execute(
-                    f"create database {quoted(name)} template {quoted(template)} strategy wal_log"
-                )
+                await connection.execute(f"create database {quoted(name)} template {quoted(template)} strategy wal_log")
             except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
                 return
             except asyncpg.InsufficientPrivilegeError as error:
@@ -187,7 +185,8 @@ class Server:
             if not isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
                 raise
             raise DatabaseUnfit(
-                "SIGHTLINE_DATABASE_URL names a database that does not exist", hint="Name one that does, such as postgres."
+                "SIGHTLINE_DATABASE_URL names a database that does not exist",
+                hint="Name one that does, such as postgres.",
             ) from error
 
     async def _make_template(self, registry: asyncpg.Connection) -> None:
@@ -276,7 +275,9 @@ def translated() -> Iterator[None]:
         ) from error
     except asyncpg.PostgresError as error:
         reason = type(error).__name__
-        raise DatabaseError(f"the database refused a statement ({reason})", hint="The server's log says more.") from error
+        raise DatabaseError(
+            f"the database refused a statement ({reason})", hint="The server's log says more."
+        ) from error
     except (ValueError, OverflowError) as error:  # of a connection string that cannot be read
         raise _no_address() from error
 

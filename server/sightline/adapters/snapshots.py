@@ -197,9 +197,7 @@ class Snapshots:
         self, connection: Connection, segments: Sequence[int], terms: Sequence[str]
     ) -> dict[str, list[tuple[int, Postings]]]:
         """For each term, the segments (by place) that hold it."""
-        wanted = {
-            (segment, self._words[segment].directory.block_of(term)) for segment in segments for term in terms
-        }
+        wanted = {(segment, self._words[segment].directory.block_of(term)) for segment in segments for term in terms}
         blocks = await self._blocks_of(connection, [key for key in wanted if key[1] >= 0])
         found: dict[str, list[tuple[int, Postings]]] = {}
         for term in terms:
@@ -294,16 +292,7 @@ class Snapshot:
         )  # fmt: skip
         return {row[0] for row in rows}
 
-    async def defining(self, folded: Sequence[str], limit: int) -> list[int]:
-        """Ids of chunks that define one of the names, shallow ones first."""
-        rows = await self._connection.fetch(
-            "select chunk_id from definitions where folded = any($1::text[]) group by chunk_id"
-            " order by min(depth), chunk_id limit $2",
-            list(folded), limit,
-        )  # fmt: skip
-        return [row[0] for row in rows]
-
-    async def depths(self, folded: Sequence[str]) -> dict[int, int]:
+    async def defining(self, folded: Sequence[str]) -> dict[int, int]:
         """Ids of all chunks that define one of the names, with the least depth at which they do."""
         row = await self._connection.fetchrow(
             "select coalesce(array_agg(chunk_id), '{}'), coalesce(array_agg(depth), '{}') from"

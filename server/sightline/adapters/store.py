@@ -172,7 +172,11 @@ class Store:
                 " finished_at from indexing_jobs where repository_id = $1 order by created_at desc limit 1",
                 repository_id,
             )
-        return {**dict(row or {}), "languages": {each[0]: each[1] for each in languages}, "job": dict(job) if job else None}
+        return {
+            **dict(row or {}),
+            "languages": {each[0]: each[1] for each in languages},
+            "job": dict(job) if job else None,
+        }
 
     async def writer(self, repository_id: int, embedder_id: int, identity: Identity, *, wait: bool) -> Writer | None:
         """The right to write a checkout's rows; None where another process has it and we do not wait."""
@@ -181,9 +185,7 @@ class Store:
             with translated():
                 if wait:
                     await connection.execute("select pg_advisory_lock($1, $2)", WRITER_LOCK, repository_id)
-                elif not await connection.fetchval(
-                    "select pg_try_advisory_lock($1, $2)", WRITER_LOCK, repository_id
-                ):
+                elif not await connection.fetchval("select pg_try_advisory_lock($1, $2)", WRITER_LOCK, repository_id):
                     await connection.close()
                     return None
         except BaseException:

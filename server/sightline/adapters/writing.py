@@ -100,7 +100,9 @@ class Writer:
                         " select count(*) from gone", ids,
                     )  # fmt: skip
                     await self._connection.execute("delete from code_files where id = any($1::int[])", ids)
-                    await self._record_events([(row.path, "deleted") for row in rows if row.outcome == INDEXED], detected_at)
+                    await self._record_events(
+                        [(row.path, "deleted") for row in rows if row.outcome == INDEXED], detected_at
+                    )
                     await self._notify()
         return Counts(len(rows), 0, removed)
 
@@ -211,9 +213,7 @@ class Writer:
             (each.path, each.content_hash, each.stat, each.change.language if each.change else None, INDEXED)
             for each in result.read
         ]
-        columns += [
-            (each.path, None, each.stat, None, each.reason) for each in result.skipped if each.stat is not None
-        ]
+        columns += [(each.path, None, each.stat, None, each.reason) for each in result.skipped if each.stat is not None]
         if not columns:
             return {}
         paths, hashes, stats, languages, outcomes = (list(column) for column in zip(*columns, strict=True))
@@ -290,7 +290,9 @@ class Writer:
             )
 
     async def _notify(self) -> None:
-        await self._connection.execute("select pg_notify($1, $2)", CHANNEL, json.dumps({"repository": self.repository_id}))
+        await self._connection.execute(
+            "select pg_notify($1, $2)", CHANNEL, json.dumps({"repository": self.repository_id})
+        )
 
     async def _forget_old(self) -> None:
         """Retention, once a job."""

@@ -131,7 +131,9 @@ Fields = dict[int, tuple[NDArray[np.int64], Floats]]
 def _by_field(collection: Collection, found: Sequence[tuple[int, Postings]]) -> Fields:
     fields: Fields = {}
     for field in range(FIELD_COUNT):
-        held = [(place, each.chunks[field], each.frequencies[field]) for place, each in found if len(each.chunks[field])]
+        held = [
+            (place, each.chunks[field], each.frequencies[field]) for place, each in found if len(each.chunks[field])
+        ]
         if not held:
             continue
         rows = np.concatenate([chunks.astype(np.int64) + collection.bases[place] for place, chunks, _ in held])

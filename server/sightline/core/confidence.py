@@ -10,8 +10,8 @@ from sightline.core.model import Candidate, Label, Query
 
 # `relevance` is a logistic curve that was fitted to the development half of the benchmark: the first ten files of each
 # query, and those of the same query to a repository that does not answer it (at a quarter of the weight). Tenths of
-# relevance agree with the share of targets among the hits within .05, but for 0.3..0.5, where few fall; of the strong
-# 91 % are targets, of the good 46 %, of the weak 3 %. tests/bench/quality.py prints the table.
+# relevance agree with the share of targets among the hits within .08, but for 0.3..0.5, where few fall and more are
+# right; of the strong 91 % are targets, of the good 46 %, of the weak 3 %. tests/bench/quality.py prints the table.
 PER_POINT: Final = 0.75
 """For each point of score that a leading file is ahead of the next, or another is behind the leading one."""
 LEADING: Final = 1.0

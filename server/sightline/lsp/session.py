@@ -227,21 +227,34 @@ class Session:
         while True:
             try:
                 async with self._open(self.settings) as workspaces:
-                    self._workspaces, self.problem = workspaces, None
-                    self._ready.set()
-                    for folder in list(self.folders.values()):
-                        self._begin_opening(folder, workspaces)
-                    await asyncio.Event().wait()
+                    await self._hold(workspaces)
             except SightlineError as error:
-                if self.problem is None or str(self.problem) != str(error):
-                    LOG.error("%s. %s", error, error.hint)
-                self.problem = error
-                self._ready.set()
-                self._changed.set()
-            finally:
-                self._workspaces = None
+                self._tell(error)
+            except Exception as error:
+                LOG.debug("the start failed", exc_info=error)
+                self._tell(SightlineError(f"Sightline cannot start ({type(error).__name__})", hint="See the log."))
             await asyncio.sleep(patience)
             patience = min(2 * patience, 15.0)
+
+    async def _hold(self, workspaces: Workspaces) -> None:
+        """Opens the folders, and at the end closes them before that on which they stand."""
+        self._workspaces, self.problem = workspaces, None
+        self._ready.set()
+        try:
+            for folder in list(self.folders.values()):
+                self._begin_opening(folder, workspaces)
+            await asyncio.Event().wait()
+        finally:
+            self._workspaces = None
+            await self._close_folders()
+
+    def _tell(self, error: SightlineError) -> None:
+        """Notes why there is no application, and logs it once."""
+        if str(self.problem) != str(error):
+            LOG.error("%s. %s", error, error.hint)
+        self.problem = error
+        self._ready.set()
+        self._changed.set()
 
     def _begin_opening(self, folder: Folder, workspaces: Workspaces) -> None:
         folder.opening = self.server.spawn(self._open_folder(folder, workspaces), f"opening {folder.root.name}")
@@ -261,13 +274,16 @@ class Session:
 
     async def _stop(self) -> None:
         """Closes folders, then the application."""
-        for folder in list(self.folders.values()):
-            await folder.close()
+        await self._close_folders()
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
         self._ready.clear()
         self.problem = None
+
+    async def _close_folders(self) -> None:
+        for folder in list(self.folders.values()):
+            await folder.close()
 
     async def _tell_changes(self) -> None:
         """`sightline/statusChanged`, as often as it helps a person."""

@@ -1,4 +1,5 @@
 """Sessions kept in memory."""
+
 import os
 
 MAX_AGE = 3600
@@ -42,7 +43,7 @@ class Session:
         self,
         now: float,
     ) -> float:
-        r'''Seconds since the start.'''
+        r"""Seconds since the start."""
         return now
 
 
