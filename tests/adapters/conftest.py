@@ -19,7 +19,7 @@ def external_server() -> Iterator[External]:
 async def external(external_server: External) -> AsyncIterator[External]:
     """A Postgres of the user's own, without anything of ours in it."""
     await external_server.forget()
-    yield external_server
+    return external_server
 
 
 @pytest.fixture(scope="session")

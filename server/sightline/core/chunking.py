@@ -96,7 +96,8 @@ def _atoms(root: Node) -> list[Span] | None:
 def _has_only_tokens(siblings: list[Node]) -> bool:
     """Whether there are `_MAX_TOKENS` in a row without a name: for each, the query looks through all that follow it."""
     named = [-1, *(place for place, node in enumerate(siblings) if node.is_named), len(siblings)]
-    return max(map(sub, named[1:], named)) > _MAX_TOKENS
+    longest: int = max(map(sub, named[1:], named))
+    return longest > _MAX_TOKENS
 
 
 def _glued(atoms: list[Span], glue: dict[int, int], source: bytes) -> list[Span]:

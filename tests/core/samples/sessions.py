@@ -1,5 +1,4 @@
 """Sessions kept in memory."""
-
 import os
 
 MAX_AGE = 3600
@@ -43,7 +42,7 @@ class Session:
         self,
         now: float,
     ) -> float:
-        r"""Seconds since the start."""
+        r'''Seconds since the start.'''
         return now
 
 
