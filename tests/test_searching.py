@@ -335,8 +335,8 @@ async def test_a_files_next_place_steps_up_when_its_best_is_gone(workspace: Work
     assert first.symbol == "load_2"
     folder.write({"a.py": text.replace("def load_2", "def stored")})
     hit = (await asked(lookup, "load_2")).hits[0]
-    assert (hit.symbol, hit.path) == ("load_0", "a.py")
-    assert [each.symbol for each in hit.more] == ["load_1", "load_3"]
+    assert hit.path == "a.py"
+    assert sorted([hit.symbol, *(each.symbol for each in hit.more)]) == ["load_0", "load_1", "load_3"]
     assert touched == ["a.py"]
 
 
@@ -543,7 +543,7 @@ edits = st.lists(
 
 
 @settings(
-    max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+    max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
 )
 @given(rounds=st.lists(edits, min_size=2, max_size=4))
 async def test_an_index_that_grew_by_edits_answers_as_a_fresh_one(

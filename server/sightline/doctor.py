@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sightline.adapters import embedded, embedding, files
 from sightline.core import grammars, languages
-from sightline.errors import SightlineError
+from sightline.errors import DatabaseError, SightlineError
 from sightline.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ async def examine(
                 Check("projects", True, f"{len(await sightline.projects.list())} in the registry"),
             ]
     except SightlineError as error:
-        checks.append(Check("database", False, str(error), error.hint))
+        checks.append(Check("database" if isinstance(error, DatabaseError) else "start", False, str(error), error.hint))
     return checks
 
 
@@ -74,7 +75,7 @@ def _grammars() -> Check:
 
 def _disk(settings: Settings) -> Check:
     place = settings.data_dir or embedded.default_data_dir()
-    while not place.exists():
+    while not os.path.exists(place):  # which takes a folder that may not be entered for none
         place = place.parent
     free = shutil.disk_usage(place).free
     hint = "" if free > LOW_DISK else "Free some space, or point SIGHTLINE_DATA_DIR to another disk."

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 AROUND: Final = 2
 """Lines of a snippet on each side of the best one."""
+TAB: Final = 4
 LABEL_STYLES: Final = {"strong": "bold green", "good": "yellow", "weak": "dim"}
 
 
@@ -66,7 +67,7 @@ def show_answer(answer: messages.Answer, query: str) -> None:
     """Hits as path:line with symbol, label and snippet."""
     console = _console()
     if not answer.hits:
-        console.print(f"Nothing found for {query!r}.", highlight=False)
+        console.print(f"Nothing found for {query!r}.", markup=False, highlight=False)
     for hit in answer.hits:
         _show_hit(console, hit)
     for degraded in answer.degraded:
@@ -125,7 +126,7 @@ def show_checks(checks: Sequence[Check]) -> None:
 
 
 def _console() -> Console:
-    return Console(soft_wrap=True)
+    return Console(soft_wrap=True, emoji=False)
 
 
 def _show_hit(console: Console, hit: messages.Hit) -> None:
@@ -153,12 +154,18 @@ def _snippets(hit: messages.Hit, line: int) -> Iterator[Text]:
     first = hit.snippet_line
     start, end = max(0, line - first - AROUND), min(len(lines), line - first + AROUND + 1)
     shown = "\n".join(lines[start:end])
-    coloured = Syntax("", _lexer(hit.language), theme="ansi_dark").highlight(shown).split("\n")
+    coloured = Syntax("", _lexer(hit.language), theme="ansi_dark", tab_size=TAB).highlight(shown).split("\n")
     for number, text in enumerate(coloured[: end - start], first + start):
         for mark in hit.highlights:
             if mark.start.line == number:
-                text.stylize("underline bold", mark.start.character, mark.end.character)
+                columns = (_column(lines[number - first], each.character) for each in (mark.start, mark.end))
+                text.stylize("underline bold", *columns)
         yield Text.assemble((f"{number + 1:>7} ", "dim"), text)
+
+
+def _column(line: str, units: int) -> int:
+    """Where a character, counted in UTF-16 as answers do, is shown: colouring makes spaces of tabs."""
+    return len(line.encode("utf-16-le", "surrogatepass")[: 2 * units].decode("utf-16-le", "ignore").expandtabs(TAB))
 
 
 def _lexer(language: str) -> str:

@@ -7,7 +7,6 @@ import contextlib
 import os
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,34 +129,32 @@ class Workspace:
         await asyncio.sleep(POLL_SECONDS)
 
 
-@dataclass(frozen=True, slots=True)
-class _HostFile:
-    """The random id by which databases that several hosts share know this one."""
-
-    path: Path
-
-    def read(self) -> str | None:
-        try:
-            return self.path.read_text("ascii").strip() or None
-        except FileNotFoundError:
-            return None
-
-
 def host_id(data_dir: Path) -> str:
-    """This host's id, made at its first use; the first of several processes wins."""
-    file = _HostFile(data_dir / "host-id")
-    found = file.read()
-    if found is not None:
-        return found
-    data_dir.mkdir(parents=True, exist_ok=True)
-    fresh = data_dir / f".host-id-{uuid.uuid4().hex}"
-    fresh.write_text(uuid.uuid4().hex, "ascii")
+    """The random id by which databases that several hosts share know this one; the first process that asks makes it."""
+    file = data_dir / "host-id"
     try:
+        if not file.exists():
+            _make_id(file)
+        found = file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no text"
+        hint = "Point SIGHTLINE_DATA_DIR to a folder that you can write to."
+        raise FolderError(f"the data folder cannot be used: {reason} ({file})", hint=hint) from error
+    if not found:
+        raise FolderError(f"{file} is empty", hint="Remove that file; the folders of this host are then indexed anew.")
+    return found
+
+
+def _make_id(file: Path) -> None:
+    """Written whole before it has its name, so that nobody reads half of it, whatever crashes."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f".host-id-{uuid.uuid4().hex}")
+    try:
+        with fresh.open("w", encoding="ascii") as handle:
+            handle.write(uuid.uuid4().hex)
+            handle.flush()
+            os.fsync(handle.fileno())
         with contextlib.suppress(FileExistsError):
-            os.link(fresh, file.path)
+            os.link(fresh, file)
     finally:
-        fresh.unlink()
-    made = file.read()
-    if made is None:
-        raise FolderError("the data folder cannot hold a file", hint="Point SIGHTLINE_DATA_DIR to another folder.")
-    return made
+        fresh.unlink(missing_ok=True)

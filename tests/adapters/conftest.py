@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,7 +16,7 @@ def external_server() -> Iterator[External]:
 
 
 @pytest.fixture
-async def external(external_server: External) -> AsyncIterator[External]:
+async def external(external_server: External) -> External:
     """A Postgres of the user's own, without anything of ours in it."""
     await external_server.forget()
     return external_server

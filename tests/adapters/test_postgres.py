@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import shutil
+import time
 import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,8 +22,12 @@ from adapters.servers import IDLE, fast_disk, open_folder, server_of
 from sightline.adapters import supervisor
 from sightline.adapters.embedded import Place
 from sightline.adapters.postgres import POOL_SIZE, REGISTRY, Server, check_requirements, quoted, translated
+from sightline.adapters.files import current
 from sightline.errors import DatabaseError, DatabaseUnavailable, DatabaseUnfit, SightlineError
-from support import Files, run
+from sightline.searching import Search
+from sightline.settings import DatabaseSettings, Settings
+from sightline.workspaces import Workspaces
+from support import Files, index, paths_of, run
 
 PASSWORD = "hunter2 & / secret"
 
@@ -268,6 +273,28 @@ async def test_pools_and_new_connections_survive_a_restart(external: External) -
             assert await connection.fetchval("select 1") == 1
 
 
+async def test_a_search_says_at_once_that_the_database_is_gone_and_works_when_it_is_back(
+    external: External, data_dir: Path, folder: Files
+) -> None:
+    folder.write({"a.py": "def remember_session(): pass\n"})
+    settings = Settings(data_dir=data_dir, database=DatabaseSettings(url=external.url()))
+    async with Workspaces.started(settings, data_dir) as sightline:
+        workspace = await sightline.open(folder.root)
+        await index(workspace)
+        assert await paths_of(workspace, "session") == ["a.py"]
+        lookup = Search([workspace.source], sightline.embedder, current)
+        await asyncio.to_thread(external.stop)
+        began = time.monotonic()
+        for attempt in (paths_of(workspace, "session"), lookup.symbols("remember", 10), workspace.status(),
+                        sightline.projects.list(), sightline.open(folder.root), index(workspace)):  # fmt: skip
+            with pytest.raises(DatabaseUnavailable) as caught:
+                await attempt
+            assert_well_told(caught.value)
+        assert time.monotonic() - began < 5
+        await asyncio.to_thread(external.start)
+        assert await paths_of(workspace, "session") == ["a.py"]
+
+
 async def test_a_session_that_is_ended_costs_only_its_statement(external: External) -> None:
     async with opened(external.url()) as server:
         pool = await server.pool(REGISTRY)
@@ -406,9 +433,10 @@ async def test_what_the_server_says_is_told_in_our_words(
     assert caught.value.__cause__ is not None
 
 
-async def test_our_own_errors_pass_as_they_are() -> None:
-    with pytest.raises(DatabaseUnfit, match="as it is"), translated():
-        raise DatabaseUnfit("as it is")
+@pytest.mark.parametrize("error", [DatabaseUnfit("as it is"), ValueError("as it is"), KeyError("as it is")])
+async def test_what_is_no_error_of_the_database_passes_as_it_is(error: Exception) -> None:
+    with pytest.raises(type(error), match="as it is"), translated():
+        raise error
 
 
 @pytest.mark.parametrize("name", ["plain", 'quo"te', "spa ce", "emoji😀", "semi;colon", "'apostrophe", '""'])

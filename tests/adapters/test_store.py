@@ -18,6 +18,7 @@ from sightline.adapters.merging import MANY, MERGE_LOCK
 from sightline.adapters.postgres import REGISTRY
 from sightline.adapters.snapshots import Snapshots
 from sightline.adapters.writing import CHANNEL, EVENT_DAYS, JOB_DAYS, FileRow, Writer
+from sightline.core import bm25
 from sightline.errors import DatabaseError, DatabaseUnavailable
 from sightline.workspaces import Workspace, Workspaces
 from support import Files, content_of, index, paths_of
@@ -352,7 +353,7 @@ async def test_a_cache_of_any_size_gives_the_same_scores_to_searches_at_once(
 
     async def scored(snapshots: Snapshots, terms: list[str]) -> bytes:
         async with snapshots.open(ids, workspace.source.embedder_id) as snapshot:
-            return (await snapshot.scores(terms)).chunks.tobytes()
+            return bm25.score(snapshot.words, await snapshot.postings(terms)).chunks.tobytes()
 
     asked = [words[place % 8 :] + words[: place % 3] for place in range(24)]
     plenty, none = Snapshots(workspace.store), Snapshots(workspace.store, block_bytes=0)

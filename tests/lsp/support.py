@@ -228,9 +228,15 @@ async def spawned(
         async with _speaking(client, listen):
             yield client
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        await discarded(process)
+
+
+async def discarded(process: asyncio.subprocess.Process) -> None:
+    """Kills what still runs, and closes its pipes, which asyncio keeps where nobody has read them to the end."""
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+    process._transport.close()  # type: ignore[attr-defined]
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from sightline.lsp.transport import parse_address
 from support import Files, command, environment, run
 
 from .product import CAPABILITIES, SESSIONS, UPLOAD, as_folder, eventually, indexed, is_current, paths
-from .support import PATIENCE, Client, dialled, frame, spawned
+from .support import PATIENCE, Client, dialled, discarded, frame, spawned
 
 MANY = 1_500
 SHUTDOWN_SECONDS = 1.0
@@ -156,8 +156,7 @@ async def test_it_ends_when_its_clients_process_is_gone_though_somebody_holds_it
     async with serving(data_dir, large, tmp_path, processId=editor.pid) as run:
         await in_the_middle(run)
         await asyncio.sleep(1.1)  # it has looked once, and seen that the process lives
-        editor.kill()
-        await editor.wait()
+        await discarded(editor)
         assert await run.client.ended() == 1
         assert await run.left() == []
 
@@ -187,8 +186,7 @@ async def test_it_ends_when_its_editor_is_killed(data_dir: Path, large: Files) -
     line = await asyncio.wait_for(editor.stdout.readline(), PATIENCE)
     server = psutil.Process(int(line.split()[0]))
     assert b"Content-Length" in line
-    editor.kill()
-    await editor.wait()
+    await discarded(editor)
     await until(lambda: not lives(server))
 
 
@@ -265,9 +263,7 @@ async def port(data_dir: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process
         line = await asyncio.wait_for(process.stderr.readline(), PATIENCE)
         yield process, parse_address(line.decode().strip())
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        await discarded(process)
 
 
 async def test_one_process_serves_several_clients_over_tcp(data_dir: Path, folder: Files) -> None:

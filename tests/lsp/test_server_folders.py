@@ -270,6 +270,23 @@ async def test_a_request_that_comes_early_waits_a_little_for_the_database_and_th
         assert 5 <= time.monotonic() - began < PATIENCE
 
 
+async def test_a_start_that_fails_in_no_foreseen_way_is_told_and_tried_again(data_dir: Path, folder: Files) -> None:
+    folder.write({"a.py": SESSIONS})
+    failures = [RuntimeError("secret")]
+
+    @asynccontextmanager
+    async def moody(settings: Settings) -> AsyncIterator[Workspaces]:
+        if failures:
+            raise failures.pop()
+        async with Workspaces.started(settings, data_dir) as workspaces:
+            yield workspaces
+
+    async with editing(data_dir, folder.root, server=make(moody)) as client:
+        error = await client.refused(SEARCH, QUERY)
+        assert (error.code, error.message) == (-32803, "Sightline cannot start (RuntimeError)")
+        await found(client, "a.py")
+
+
 async def test_hits_are_checked_against_open_documents(data_dir: Path, folder: Files, tmp_path: Path) -> None:
     folder.write({"a.py": SESSIONS, "b.py": UPLOAD})
     link = tmp_path / "link"

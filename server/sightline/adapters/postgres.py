@@ -100,10 +100,13 @@ class Server:
 
     async def _connect(self, database: str | None) -> asyncpg.Connection:
         """To the database that the user's own address names, where none is given."""
-        with translated():
-            parameters = self._parameters | ({"database": database} if database else {}) | _settings_for(database)
-            connection: asyncpg.Connection = await asyncpg.connect(**parameters, timeout=CONNECT_SECONDS)
-            return connection
+        parameters = self._parameters | ({"database": database} if database else {}) | _settings_for(database)
+        try:
+            with translated():
+                connection: asyncpg.Connection = await asyncpg.connect(**parameters, timeout=CONNECT_SECONDS)
+                return connection
+        except (ValueError, OverflowError) as error:  # of an address that cannot be read
+            raise _no_address() from error
 
     async def pool(self, database: str) -> asyncpg.Pool:
         """The pool of a database, opened at its first use."""
@@ -278,8 +281,6 @@ def translated() -> Iterator[None]:
         raise DatabaseError(
             f"the database refused a statement ({reason})", hint="The server's log says more."
         ) from error
-    except (ValueError, OverflowError) as error:  # of a connection string that cannot be read
-        raise _no_address() from error
 
 
 async def _create(connection: asyncpg.Connection, statement: str) -> None:

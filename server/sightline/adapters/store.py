@@ -48,12 +48,11 @@ class Store:
             found: int | None = await pool.fetchval(
                 "select id from repositories where host_id = $1 and root_path = $2 and is_active", host_id, root
             )
-            added: int = found or await pool.fetchval(
+            return found or await self._lasting(
                 "insert into repositories (host_id, root_path, name) values ($1, $2, $3)"
                 " on conflict (host_id, root_path) do update set is_active = true returning id",
                 host_id, root, name,
             )  # fmt: skip
-            return added
 
     async def embedder(self, identity: Identity) -> int:
         """The id of an embedder, which is added where it is new."""
@@ -64,11 +63,17 @@ class Store:
             found: int | None = await pool.fetchval(
                 "select id from embedders where (name, version, dimensions, prefixes) = ($1, $2, $3, $4::jsonb)", *key
             )
-            added: int = found or await pool.fetchval(
+            return found or await self._lasting(
                 "insert into embedders (name, version, dimensions, prefixes, state) values ($1, $2, $3, $4, 'serving')"
                 " on conflict (name, version, dimensions, prefixes) do update set state = 'serving' returning id",
                 *key,
             )
+
+    async def _lasting(self, statement: str, *arguments: object) -> int:
+        """A row's id that is remembered must outlive a crash of the server; an index's last second need not."""
+        async with (await self.pool()).acquire() as connection, connection.transaction():
+            await connection.execute("set local synchronous_commit = on")
+            added: int = await connection.fetchval(statement, *arguments)
             return added
 
     async def files(self, repository_id: int, within: Sequence[str] = ()) -> dict[str, FileRow]:

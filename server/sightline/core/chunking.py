@@ -8,7 +8,6 @@ Chunks tile the file and are cut at line ends, but for lines longer than `MAX_CH
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from itertools import pairwise
 from operator import sub
 from typing import Final
@@ -40,6 +39,9 @@ _OWNERS: Final = TYPE_KINDS | CALLABLE_KINDS | {"heading"}
 
 _MAX_TOKENS: Final = 4_000
 """Brackets or keywords in a row, as only broken or generated text has them."""
+
+_LOOSE_ENDS: Final = b" \t\r\n\f;,)]}"
+"""What may follow a definition's end in its last chunk."""
 
 _LONG_DEFINITION: Final = 3
 """Definitions of more lines count as a chunk's surroundings."""
@@ -125,7 +127,7 @@ def _opens_a_line(source: bytes, last_end: int, start: int) -> bool:
 
 def _tiles(spans: list[Span], found: tuple[Definition, ...], source: bytes, lines: LineTable) -> list[int]:
     """Where the chunks start; the last one ends with the file."""
-    pieces = _aligned(spans, lines)
+    pieces = [part for piece in _aligned(spans, lines) for part in _parts(piece, source, lines)]
     firsts = [start for start, _ in pieces]
     heads = {
         bisect_right(firsts, each.start_byte) - 1
@@ -135,7 +137,7 @@ def _tiles(spans: list[Span], found: tuple[Definition, ...], source: bytes, line
     starts = [0, *(start for start, _ in _merged(pieces, heads)[1:]), len(source)]
     if max(map(sub, starts[1:], starts)) <= MAX_CHUNK:
         return starts[:-1]
-    return [cut for start, end in pairwise(starts) for cut in _bounded(start, end, source, lines)]
+    return [start for tile in pairwise(starts) for start, _ in _parts(tile, source, lines)]
 
 
 def _aligned(spans: list[Span], lines: LineTable) -> list[Span]:
@@ -166,17 +168,19 @@ def _merged(pieces: list[Span], heads: set[int]) -> list[Span]:
     return merged
 
 
-def _bounded(start: int, end: int, source: bytes, lines: LineTable) -> Iterator[int]:
-    """Cuts, `start` first, so that no part is larger than MAX_CHUNK."""
+def _parts(span: Span, source: bytes, lines: LineTable) -> list[Span]:
+    """The span, or what makes it up, none larger than MAX_CHUNK: paragraphs, and pieces of too long a line."""
+    start, end = span
     if end - start <= MAX_CHUNK:
-        yield start
-        return
-    cuts = [*prose.cuts(start, end, source, lines), end]
-    for one, other in pairwise(cuts):
+        return [span]
+    parts = []
+    for one, other in pairwise([*prose.cuts(start, end, source, lines), end]):
         while other - one > MAX_CHUNK:
-            yield one
-            one = _before_a_character(source, one + MAX_CHUNK)
-        yield one
+            cut = _before_a_character(source, one + MAX_CHUNK)
+            parts.append((one, cut))
+            one = cut
+        parts.append((one, other))
+    return parts
 
 
 def _before_a_character(source: bytes, offset: int) -> int:
@@ -198,7 +202,7 @@ def _chunks(starts: list[int], outline: Outline, kind: str, source: bytes, lines
     for start, end, start_line, end_line in zip(starts, ends, *rows, strict=True):
         while open_ and open_[-1][0].end_byte <= start:
             open_.pop()
-        content = start + len(source[start:end].rstrip())
+        content = start + len(source[start:end].rstrip(_LOOSE_ENDS))
         around = [pair for pair in open_ if pair[0].end_byte >= content]
         own: list[Definition] = []
         while upcoming and upcoming[0].start_byte < end:

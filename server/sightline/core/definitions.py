@@ -141,7 +141,8 @@ _SEPARATOR: Final = re.compile(r"::|->|[.:\\]")
 
 def split_name(text: str, kind: str = "") -> tuple[str, str]:
     """The qualifier, joined by dots, and the last segment: `A::B<T>::c` is `A.B` and `c`."""
-    bare = " ".join(text.split()).strip("\"'`")
+    text = " ".join(text.split())
+    bare = text.strip("\"'`")
     if kind == "key" or bare != text or not re.search(r"\w", text):
         return "", bare.strip("() ") if kind != "key" else bare
     text = text.removeprefix(":")

@@ -110,7 +110,8 @@ _TAGS: Final = re.compile(r"</?[a-z]+(?: [^<>]*)?/?>")
 
 def text_of(comment: bytes) -> str:
     """A comment or doc string on one line and without its marks."""
-    text = " ".join(_MARKS.sub("", comment.decode("utf-8", "ignore")).split())
+    lines = comment.decode("utf-8", "ignore").replace("\r", "\n")
+    text = " ".join(_MARKS.sub("", lines).split())
     return (_TAGS.sub("", text) if text[:1] == "<" else text)[:_MAX_DOC]
 
 

@@ -53,7 +53,7 @@ def load(grammar: str) -> Language | None:
 
 
 def parse(grammar: str, source: bytes) -> Tree | None:
-    """The syntax tree; None without the grammar, for what is no code, and when it takes far more work than code does."""
+    """The syntax tree; None without the grammar, for what is no code, and when it costs far more work than code."""
     language = load(grammar)
     if language is None or is_hostile(grammar, source):
         return None
@@ -75,7 +75,7 @@ def parse(grammar: str, source: bytes) -> Tree | None:
 
 
 def is_hostile(grammar: str, source: bytes) -> bool:
-    """Whether this is minified, or a parser's torture test: there its time and memory grow with the square of the size."""
+    """Whether this is minified or a torture test: there a parser's time and memory grow with the square of the size."""
     if len(source) > _MANY_BYTES and sum(map(_density, _LONG_LINE.findall(source))) > len(source) // 2:
         return True
     if grammar in _FATAL and _FATAL[grammar].search(source):
@@ -97,7 +97,7 @@ _FATAL: Final = {
     "julia": re.compile(rb'"{1000}|`{1000}'),
     "scala": re.compile(rb"^[ \t]{120}", re.MULTILINE),
 }
-"""What makes a scanner write beyond its buffer and end the process: strings or indentation nested more than 100 deep."""
+"""What makes a scanner write beyond its buffer and end the process: more than 100 levels of strings or indentation."""
 
 
 @cache

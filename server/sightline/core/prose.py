@@ -1,46 +1,28 @@
-"""The structure of text that no grammar reads: headings, keys, and where to cut what has neither."""
+"""Text that no grammar reads: its sections by headings and keys, and where to cut what has neither."""
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from itertools import pairwise
 from typing import Final
 
+from sightline.core import marks
 from sightline.core.lines import LineTable
+from sightline.core.marks import Mark
 from sightline.core.model import Definition
 
 Span = tuple[int, int]
-Mark = tuple[int, int, str]
-"""A heading or key: its offset, its level from 0, its name."""
 
 _PARAGRAPH: Final = 1_000
 _AT_LEAST: Final = 350
 """Text without structure is cut between these sizes, in bytes."""
 
-_MAX_KEYS: Final = 256
-"""More keys on one level are data, not structure."""
-_MAX_NAME: Final = 120
-_MAX_LEVEL: Final = 6
 _MAX_SIGNATURE: Final = 200
-
-_LONE_CR: Final = re.compile(rb"\r(?!\n)")
 
 
 def outline(language: str, source: bytes, lines: LineTable) -> tuple[Definition, ...]:
-    """The headings, or the keys of the two outer levels; each lasts until the next of its level."""
-    find = _STRUCTURES.get(language)
-    if find is None:
-        return ()
-    text = _LONE_CR.sub(b"\n", source) if b"\r" in source else source
-    marks = [mark for mark in find(text) if 0 < len(mark[2]) <= _MAX_NAME and mark[1] < _MAX_LEVEL]
-    if language in _KEYED:
-        sizes = Counter(level for _, level, _ in marks)
-        marks = [mark for mark in marks if sizes[mark[1]] <= _MAX_KEYS]
-    return _definitions(marks, "key" if language in _KEYED else "heading", source, lines)
+    """What the text's marks begin; each lasts until the next of its level or of one further out."""
+    return _definitions(marks.find(language, source), source, lines)
 
 
 def spans(found: tuple[Definition, ...], source: bytes, lines: LineTable, whole: int) -> list[Span]:
@@ -104,139 +86,45 @@ def _next(starts: list[int], end: int) -> int:
     return starts[bisect_left(starts, end)]
 
 
-def _ends(marks: list[Mark], source: bytes) -> list[int]:
-    """Each mark lasts until the next of its level or of one further out, without the blank lines before that."""
-    ends = [len(source)] * len(marks)
+def _ends(found: list[Mark], source: bytes) -> list[int]:
+    """Where each section ends, without the blank lines before the next."""
+    ends = [len(source)] * len(found)
     open_: list[int] = []
-    for index, (start, level, _) in enumerate(marks):
-        while open_ and marks[open_[-1]][1] >= level:
-            ends[open_.pop()] = start
+    for index, mark in enumerate(found):
+        while open_ and found[open_[-1]].level >= mark.level:
+            ends[open_.pop()] = mark.start
         open_.append(index)
-    return [start + len(source[start:end].rstrip()) for (start, _, _), end in zip(marks, ends, strict=True)]
+    return [mark.start + len(source[mark.start : end].rstrip()) for mark, end in zip(found, ends, strict=True)]
 
 
-def _definitions(marks: list[Mark], kind: str, source: bytes, lines: LineTable) -> tuple[Definition, ...]:
-    ends = _ends(marks, source)
-    first = lines.line_of([start for start, _, _ in marks]).tolist()
+def _definitions(found: list[Mark], source: bytes, lines: LineTable) -> tuple[Definition, ...]:
+    if not found:
+        return ()
+    ends = _ends(found, source)
+    first = lines.line_of([mark.start for mark in found]).tolist()
     last = lines.line_of([end - 1 for end in ends]).tolist()
-    found: list[Definition] = []
+    definitions: list[Definition] = []
     around: list[Mark] = []
-    for (start, level, name), end, start_line, end_line in zip(marks, ends, first, last, strict=True):
-        while around and around[-1][1] >= level:
+    for mark, end, start_line, end_line in zip(found, ends, first, last, strict=True):
+        while around and around[-1].level >= mark.level:
             around.pop()
-        head = source[start : start + 3 * _MAX_SIGNATURE].decode("utf-8", "ignore").splitlines() or [""]
-        found.append(
+        definitions.append(
             Definition(
-                name=name,
-                kind=kind,
-                container=".".join(outer for _, _, outer in around),
+                name=mark.name,
+                kind=mark.kind,
+                container=".".join(outer.name for outer in around),
                 depth=len(around),
                 start_line=start_line,
                 end_line=end_line,
-                start_byte=start,
+                start_byte=mark.start,
                 end_byte=end,
-                signature=" ".join(head[0].split())[:_MAX_SIGNATURE],
+                signature=_first_line(source, mark.start),
             )
         )
-        around.append((start, level, name))
-    return tuple(found)
+        around.append(mark)
+    return tuple(definitions)
 
 
-_MARKDOWN: Final = re.compile(
-    rb"^ {0,3}(?P<fence>```+|~~~+)|^ {0,3}(?P<signs>#{1,6})[ \t]+(?P<title>[^\n]*)"
-    rb"|^(?P<over>(?![#>|+*-]|\d+[.)])[^\s][^\n]*)\n(?P<under>={3,}|-{3,})[ \t\r]*$",
-    re.MULTILINE,
-)
-_FRONT_MATTER: Final = re.compile(rb"---\r?\n.*?^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
-
-
-def _markdown(text: bytes) -> Iterator[Mark]:
-    head = _FRONT_MATTER.match(text)
-    fence = b""
-    for found in _MARKDOWN.finditer(text, head.end() if head else 0):
-        if mark := found["fence"]:
-            fence = b"" if fence and mark.startswith(fence) else fence or mark[:3]
-        elif fence:
-            continue
-        elif found["signs"]:
-            yield found.start(), len(found["signs"]) - 1, _text(found["title"].rstrip().rstrip(b"#"))
-        else:
-            yield found.start(), 0 if found["under"][:1] == b"=" else 1, _text(found["over"])
-
-
-_RST: Final = re.compile(rb"^(?P<title>[^\s][^\n]*)\n(?P<under>([=~^\"'`#*+.:_-])\3{2,})[ \t\r]*$", re.MULTILINE)
-
-
-def _restructured(text: bytes) -> Iterator[Mark]:
-    """Titles are underlined; which character means which level is up to the file."""
-    levels: dict[bytes, int] = {}
-    for found in _RST.finditer(text):
-        title = found["title"].rstrip()
-        if len(found["under"]) >= len(title.decode("utf-8", "replace")) and re.search(rb"\w", title):
-            yield found.start(), levels.setdefault(found["under"][:1], len(levels)), _text(title)
-
-
-def _headed(pattern: re.Pattern[bytes], text: bytes) -> Iterator[Mark]:
-    for found in pattern.finditer(text):
-        yield found.start(), len(found[1]) - 1, _text(found[2])
-
-
-_PARTS: Final = (b"part", b"chapter", b"section", b"subsection", b"subsubsection")
-
-
-def _latex(text: bytes) -> Iterator[Mark]:
-    for found in re.finditer(rb"^[ \t]*\\(part|chapter|(?:sub){0,2}section)\*?\{([^}\n]*)\}", text, re.MULTILINE):
-        yield found.start(), _PARTS.index(found[1]), _text(found[2])
-
-
-_YAML_KEY: Final = re.compile(rb"^( *)([A-Za-z_$][\w$./-]*|\"[^\"\n]+\"|'[^'\n]+')[ \t]*:(?=\s|\Z)", re.MULTILINE)
-_JSON_KEY: Final = re.compile(rb'^([ \t]*)"((?:[^"\\\n]|\\.)*)"[ \t]*:', re.MULTILINE)
-
-
-def _indented(pattern: re.Pattern[bytes], text: bytes) -> Iterator[Mark]:
-    """Keys of the outermost indentation, and of the next one below each."""
-    outer = inner = -1
-    for found in pattern.finditer(text):
-        indent = len(found[1])
-        outer = indent if outer < 0 else outer
-        if indent <= outer:
-            inner = -1
-            yield found.start(), 0, _text(found[2])
-        elif inner in (-1, indent):
-            inner = indent
-            yield found.start(), 1, _text(found[2])
-
-
-_TABLE: Final = rb"^[ \t]*\[+[ \t]*(?P<table>[^\]\n]+?)[ \t]*\]+"
-_TOML: Final = re.compile(_TABLE + rb"|^[ \t]*(?P<key>[\w.-]+|\"[^\"\n]+\")[ \t]*=", re.MULTILINE)
-_INI: Final = re.compile(_TABLE + rb"|^(?P<key>[^\s#;!=:\[][^=:\n]{0,200})[=:]", re.MULTILINE)
-
-
-def _sectioned(pattern: re.Pattern[bytes], text: bytes) -> Iterator[Mark]:
-    level = 0
-    for found in pattern.finditer(text):
-        if found["table"]:
-            level = 1
-            yield found.start(), 0, _text(found["table"])
-        else:
-            yield found.start(), level, _text(found["key"])
-
-
-def _text(name: bytes) -> str:
-    return " ".join(name.decode("utf-8", "replace").split()).strip("\"'")
-
-
-_STRUCTURES: Final[dict[str, Callable[[bytes], Iterable[Mark]]]] = {
-    "markdown": _markdown,
-    "restructuredtext": _restructured,
-    "asciidoc": partial(_headed, re.compile(rb"^(={1,6})[ \t]+([^\n]+)", re.MULTILINE)),
-    "org": partial(_headed, re.compile(rb"^(\*{1,6})[ \t]+([^\n]+)", re.MULTILINE)),
-    "latex": _latex,
-    "yaml": partial(_indented, _YAML_KEY),
-    "json": partial(_indented, _JSON_KEY),
-    "jsonc": partial(_indented, _JSON_KEY),
-    "toml": partial(_sectioned, _TOML),
-    "ini": partial(_sectioned, _INI),
-    "properties": partial(_sectioned, _INI),
-}
-_KEYED: Final = frozenset(("yaml", "json", "jsonc", "toml", "ini", "properties"))
+def _first_line(source: bytes, start: int) -> str:
+    lines = source[start : start + 3 * _MAX_SIGNATURE].decode("utf-8", "ignore").splitlines()
+    return " ".join(lines[0].split())[:_MAX_SIGNATURE].rstrip(" {([:=,") if lines else ""

@@ -230,9 +230,10 @@ class Session:
                     await self._hold(workspaces)
             except SightlineError as error:
                 self._tell(error)
-            except Exception as error:
-                LOG.debug("the start failed", exc_info=error)
-                self._tell(SightlineError(f"Sightline cannot start ({type(error).__name__})", hint="See the log."))
+            except Exception as error:  # without this loop no request would be answered any more
+                LOG.info("what went wrong:", exc_info=error)
+                said = f"Sightline cannot start ({type(error).__name__})"
+                self._tell(SightlineError(said, hint="With log.level at info its log says more."))
             await asyncio.sleep(patience)
             patience = min(2 * patience, 15.0)
 
