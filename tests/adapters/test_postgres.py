@@ -21,8 +21,8 @@ from adapters.external import External
 from adapters.servers import IDLE, fast_disk, open_folder, server_of
 from sightline.adapters import supervisor
 from sightline.adapters.embedded import Place
-from sightline.adapters.postgres import POOL_SIZE, REGISTRY, Server, check_requirements, quoted, translated
 from sightline.adapters.files import current
+from sightline.adapters.postgres import POOL_SIZE, REGISTRY, Server, check_requirements, quoted, translated
 from sightline.errors import DatabaseError, DatabaseUnavailable, DatabaseUnfit, SightlineError
 from sightline.searching import Search
 from sightline.settings import DatabaseSettings, Settings

@@ -9,7 +9,6 @@ import pytest
 from tree_sitter import Query
 
 from core.goldens import SAMPLES, golden_of, name_of, outline_of
-
 from sightline.core import chunking, definitions, grammars, patterns
 from sightline.core.languages import LANGUAGES, Language
 from sightline.core.model import KINDS, Definition

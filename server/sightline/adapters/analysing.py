@@ -6,13 +6,18 @@ import asyncio
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
+import queue
+import signal
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +32,6 @@ from sightline.core.segments import MAX_CHUNKS, PackedWords
 from sightline.errors import AnalysisError
 
 IDLE_SECONDS: Final = 30.0
-END_SECONDS: Final = 0.3
 NICENESS: Final = 10
 
 
@@ -103,53 +107,97 @@ def run(task: Task) -> Result:
 
 
 class Workers:
-    """Worker processes, started when first needed, ended when idle and by `close`."""
+    """Worker processes, started when first needed, ended when idle and by `close`.
+
+    Each has a pipe of its own. An executor of the standard library shares one between all of them: a worker that dies
+    while it writes blocks the rest for ever, and its queues leave semaphores behind when the process is left in haste.
+    """
 
     def __init__(self, count: int) -> None:
         self.count = count or min(4, os.cpu_count() or 1)
-        self._pool: ProcessPoolExecutor | None = None
+        # One thread more than workers: it sends the next batch while the last one's result is being read.
+        self._threads = ThreadPoolExecutor(self.count + 1, "worker")
+        self._free: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
+        for _ in range(self.count):
+            self._free.put(None)
+        self._workers: set[_Worker] = set()
+        self._starting = threading.Lock()
+        self._is_closed = False
         self._running = 0
         self._idle: asyncio.TimerHandle | None = None
 
     async def run(self, task: Task) -> Result:
-        """The result of a batch; AnalysisError where it is too much, or a worker died (then all under way do)."""
+        """The result of a batch; AnalysisError where it is too much, or its worker died."""
         loop = asyncio.get_running_loop()
-        executor = await self._executor()
         self._running += 1
         if self._idle is not None:
             self._idle.cancel()
         try:
-            return await loop.run_in_executor(executor, run, task)
-        except BrokenProcessPool as error:
-            if self._pool is executor:
-                self._pool = None
-            raise AnalysisError("a worker process died", hint="Is there enough memory?") from error
+            return await loop.run_in_executor(self._threads, self._exchange, task)
         finally:
             self._running -= 1
-            if not self._running:
-                self._idle = loop.call_later(IDLE_SECONDS, self.close)
+            if not self._running and not self._is_closed:
+                self._idle = loop.call_later(IDLE_SECONDS, self._end_all)
 
     def close(self) -> None:
         """Ends the workers without waiting for the batch they have."""
+        self._is_closed = True
         if self._idle is not None:
             self._idle.cancel()
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        for process in list((getattr(pool, "_processes", None) or {}).values()):
-            process.terminate()
-        # The executor's thread frees the semaphores of its queues, about which Python complains otherwise when the
-        # process leaves by os._exit; it needs some milliseconds, but what waits for a pipe may need for ever.
-        ending = threading.Thread(target=pool.shutdown, kwargs={"cancel_futures": True}, daemon=True)
-        ending.start()
-        ending.join(END_SECONDS)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        with self._starting:
+            self._end_all()
 
-    async def _executor(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            await asyncio.to_thread(_awaken)
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.count, mp_context=_context(), initializer=_start_worker)
-        return self._pool
+    def _end_all(self) -> None:
+        for worker in list(self._workers):
+            worker.end()
+
+    def _exchange(self, task: Task) -> Result:
+        """Hands a batch to the next worker that is free, and waits for what becomes of it."""
+        worker = self._free.get()
+        try:
+            if worker is None or not worker.process.is_alive():
+                worker = self._started(worker)
+            worker.pipe.send(task)
+            answer = worker.pipe.recv_bytes()
+        except (EOFError, OSError) as error:
+            if worker is not None:
+                worker.end()
+            raise AnalysisError("a worker process died", hint="Is there enough memory?") from error
+        finally:
+            self._free.put(worker)
+        outcome: Result | Exception = pickle.loads(answer)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _started(self, gone: _Worker | None) -> _Worker:
+        """A new worker, in the place of one that has ended."""
+        with self._starting:
+            if self._is_closed:
+                raise EOFError
+            worker = _Worker.start()
+            self._workers = {*self._workers, worker} - {gone}
+        return worker
+
+
+@dataclass(frozen=True, eq=False)
+class _Worker:
+    """A worker process and our end of the pipe to it."""
+
+    process: BaseProcess
+    pipe: Connection
+
+    @classmethod
+    def start(cls) -> _Worker:
+        ours, its = multiprocessing.Pipe()
+        process: BaseProcess = _context().Process(target=_work, args=(its,), daemon=True)  # type: ignore[attr-defined]
+        process.start()
+        its.close()  # so that ours tells when it has died
+        return cls(process, ours)
+
+    def end(self) -> None:
+        self.process.terminate()
 
 
 @cache
@@ -162,17 +210,26 @@ def _context() -> BaseContext:
     return context
 
 
-def _awaken() -> None:
-    """Waits until the process that forks workers has imported everything, half a second at its first use."""
-    if _context().get_start_method() == "forkserver":
-        process = multiprocessing.get_context("forkserver").Process(target=os.getpid)
-        process.start()
-        process.join()
+def _work(pipe: Connection) -> None:
+    """The life of a worker process."""
+    _start_worker()
+    while True:
+        try:
+            task = pipe.recv()
+        except EOFError:
+            return
+        try:
+            outcome: Result | Exception = run(task)
+        except Exception as error:  # noqa: BLE001 - told to the one who asked
+            error.add_note(traceback.format_exc())
+            outcome = error
+        pipe.send_bytes(pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL))
 
 
 def _start_worker() -> None:
     """Lowest priority, one thread for numpy, and no life after the parent's, even if that is killed."""
     os.nice(NICENESS)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     threading.Thread(target=_end_with_parent, daemon=True).start()
     embedding.bundled()
 

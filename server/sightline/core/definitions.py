@@ -109,9 +109,9 @@ def _match(rank: int, kind: str, node: Node, captures: Captures, source: bytes) 
 
 
 def _text(node: Node, source: bytes) -> str:
-    """Quicker than `node.text`, which reads through the parser's callback."""
+    """A name, or enough of what is none to see it. (`Node.text` would ask the parser's reader again.)"""
     start, end = node.byte_range
-    return source[start:end].decode("utf-8", "replace")
+    return source[start : min(end, start + 8 * _MAX_NAME)].decode("utf-8", "replace")
 
 
 def _declared(kind: str, node: Node, source: bytes) -> tuple[str, str]:
