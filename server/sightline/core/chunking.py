@@ -40,9 +40,6 @@ _OWNERS: Final = TYPE_KINDS | CALLABLE_KINDS | {"heading"}
 _MAX_TOKENS: Final = 4_000
 """Brackets or keywords in a row, as only broken or generated text has them."""
 
-_LOOSE_ENDS: Final = b" \t\r\n\f;,)]}"
-"""What may follow a definition's end in its last chunk."""
-
 _LONG_DEFINITION: Final = 3
 """Definitions of more lines count as a chunk's surroundings."""
 
@@ -202,7 +199,7 @@ def _chunks(starts: list[int], outline: Outline, kind: str, source: bytes, lines
     for start, end, start_line, end_line in zip(starts, ends, *rows, strict=True):
         while open_ and open_[-1][0].end_byte <= start:
             open_.pop()
-        content = start + len(source[start:end].rstrip(_LOOSE_ENDS))
+        content = start + len(_without_closers(source[start:end]))
         around = [pair for pair in open_ if pair[0].end_byte >= content]
         own: list[Definition] = []
         while upcoming and upcoming[0].start_byte < end:
@@ -228,6 +225,16 @@ def _chunks(starts: list[int], outline: Outline, kind: str, source: bytes, lines
             )
         )
     return tuple(chunks)
+
+
+_CLOSERS: Final = b" \t\r\n\f;,)]}"
+
+
+def _without_closers(text: bytes) -> bytes:
+    """Brackets and `end`s that may follow a definition in its last chunk do not count."""
+    while len(shorter := text.rstrip(_CLOSERS).removesuffix(b"end")) < len(text):
+        text = shorter
+    return text
 
 
 def _prominence(definition: Definition, chunk_end: int) -> tuple[bool, int, int]:

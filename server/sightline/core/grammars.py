@@ -35,7 +35,7 @@ _LONE_CR: Final = re.compile(rb"\r(?!\n)")
 
 # The parser reports after every hundred operations. Code takes 0.01 reports a byte and at most 0.042 (32 repositories
 # of 20 languages, short files aside); counting them, unlike a clock, gives the same answer on every machine.
-_REPORTS_AT_LEAST: Final = 1_000
+_REPORTS_AT_LEAST: Final = 300
 _REPORTS_PER_BYTE: Final = 0.06
 
 
