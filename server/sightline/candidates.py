@@ -76,7 +76,7 @@ class Candidates:
         else:
             chosen |= await self._by_definition(mask)
         chosen |= await self._best_of(
-            {chunk: 2 + cosine for chunk, cosine in cosines.items()}, BEST_BY_WORDS, TIES * BEST_BY_WORDS
+            {chunk: 2 + cosine for chunk, cosine in cosines.items()}, BEST_BY_MEANING, TIES * BEST_BY_MEANING
         )
         return Found(await self._with_features(chosen, scores), scores.idf)
 

@@ -121,7 +121,7 @@ class Workers:
         for _ in range(self.count):
             self._free.put(None)
         self._workers: set[_Worker] = set()
-        self._starting = threading.Lock()
+        self._changing = threading.Lock()
         self._is_closed = False
         self._running = 0
         self._idle: asyncio.TimerHandle | None = None
@@ -145,24 +145,29 @@ class Workers:
         if self._idle is not None:
             self._idle.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        with self._starting:
-            self._end_all()
+        self._end_all()
 
     def _end_all(self) -> None:
-        for worker in list(self._workers):
-            worker.end()
+        with self._changing:
+            self._end(*self._workers)
+
+    def _end(self, *workers: _Worker) -> None:
+        """No batch is given to them any more, though the system may take them for alive for an instant."""
+        self._workers -= set(workers)
+        for worker in workers:
+            worker.process.terminate()
 
     def _exchange(self, task: Task) -> Result:
         """Hands a batch to the next worker that is free, and waits for what becomes of it."""
         worker = self._free.get()
         try:
-            if worker is None or not worker.process.is_alive():
-                worker = self._started(worker)
+            if worker not in self._workers or not worker.process.is_alive():
+                worker = self._started()
             worker.pipe.send(task)
             answer = worker.pipe.recv_bytes()
         except (EOFError, OSError) as error:
             if worker is not None:
-                worker.end()
+                self._end(worker)
             raise AnalysisError("a worker process died", hint="Is there enough memory?") from error
         finally:
             self._free.put(worker)
@@ -171,13 +176,13 @@ class Workers:
             raise outcome
         return outcome
 
-    def _started(self, gone: _Worker | None) -> _Worker:
-        """A new worker, in the place of one that has ended."""
-        with self._starting:
+    def _started(self) -> _Worker:
+        """A new worker."""
+        with self._changing:
             if self._is_closed:
                 raise EOFError
             worker = _Worker.start()
-            self._workers = {*self._workers, worker} - {gone}
+            self._workers.add(worker)
         return worker
 
 
@@ -195,9 +200,6 @@ class _Worker:
         process.start()
         its.close()  # so that ours tells when it has died
         return cls(process, ours)
-
-    def end(self) -> None:
-        self.process.terminate()
 
 
 @cache
