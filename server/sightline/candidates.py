@@ -68,9 +68,9 @@ class Candidates:
         try:
             await asyncio.sleep(0)
             scores = bm25.score(words, postings)
-            chosen = await (self._by_words(scores, mask) if self._query.terms else self._by_filters_alone(mask))
         finally:
             cosines = await asked
+        chosen = await (self._by_words(scores, mask) if self._query.terms else self._by_filters_alone(mask))
         if self._mode == "semantic" and self._query.terms:
             chosen = set()
         else:

@@ -18,6 +18,29 @@ PLUGIN: Final = Path(sightline.__file__).parent / "nvim"
 _ANSWER = "luaeval('vim.json.encode((loadstring or load)(_A)() or vim.NIL)', {})"
 COLUMNS, LINES = 160, 40
 
+TITLE: Final = "return vim.fn.getqflist({ title = 0 }).title"
+FLOATS: Final = """
+    local floats = {}
+    for _, window in ipairs(vim.api.nvim_list_wins()) do
+      local config = vim.api.nvim_win_get_config(window)
+      if config.relative ~= '' then
+        local lines = vim.api.nvim_buf_get_lines(vim.api.nvim_win_get_buf(window), 0, -1, false)
+        local title = type(config.title) == 'table' and config.title[1][1] or ''
+        table.insert(floats, { title = vim.trim(title), lines = lines })
+      end
+    end
+    return floats
+"""
+ITEMS: Final = """
+    return vim.tbl_map(function(item)
+      return {
+        path = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(item.bufnr), ':.'),
+        from = { item.lnum, item.col }, to = { item.end_lnum, item.end_col }, text = item.text,
+      }
+    end, vim.fn.getqflist())
+"""
+HERE: Final = "return { vim.fn.fnamemodify(vim.api.nvim_buf_get_name(0), ':.'), vim.fn.line('.'), vim.fn.col('.') }"
+
 
 class NeovimError(AssertionError):
     """Lua failed in Neovim, or what was waited for did not come about."""

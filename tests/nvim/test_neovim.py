@@ -11,31 +11,9 @@ import psutil  # type: ignore[import-untyped]
 import pydantic
 import pytest
 
-from nvim.conftest import Start, serving
-from nvim.editor import Editor
+from nvim.editor import FLOATS, HERE, ITEMS, TITLE, Editor
+from nvim.project import Start, serving
 
-TITLE = "return vim.fn.getqflist({ title = 0 }).title"
-FLOATS = """
-    local floats = {}
-    for _, window in ipairs(vim.api.nvim_list_wins()) do
-      local config = vim.api.nvim_win_get_config(window)
-      if config.relative ~= '' then
-        local lines = vim.api.nvim_buf_get_lines(vim.api.nvim_win_get_buf(window), 0, -1, false)
-        local title = type(config.title) == 'table' and config.title[1][1] or ''
-        table.insert(floats, { title = vim.trim(title), lines = lines })
-      end
-    end
-    return floats
-"""
-ITEMS = """
-    return vim.tbl_map(function(item)
-      return {
-        path = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(item.bufnr), ':.'),
-        from = { item.lnum, item.col }, to = { item.end_lnum, item.end_col }, text = item.text,
-      }
-    end, vim.fn.getqflist())
-"""
-HERE = "return { vim.fn.fnamemodify(vim.api.nvim_buf_get_name(0), ':.'), vim.fn.line('.'), vim.fn.col('.') }"
 UTF_16 = """
     local make = vim.lsp.protocol.make_client_capabilities
     vim.lsp.protocol.make_client_capabilities = function()
@@ -215,7 +193,7 @@ def test_indexing_ends_with_a_sentence(editor: Editor) -> None:
 
 def test_searching_while_indexing_says_so_and_progress_is_shown(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "large"
-    for number in range(6):
+    for number in range(3):
         ignored = shutil.ignore_patterns("__pycache__", "*.so")
         shutil.copytree(Path(pydantic.__file__).parent, folder / str(number), ignore=ignored)
     watch = """

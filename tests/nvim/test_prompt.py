@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nvim.conftest import Start, serving
-from nvim.editor import Editor, NeovimError
+from nvim.editor import FLOATS, HERE, ITEMS, TITLE, Editor, NeovimError
 from nvim.get_nvim import CACHE
-from nvim.test_neovim import FLOATS, HERE, ITEMS, TITLE
+from nvim.project import Start, serving
 from sightline.core.languages import LANGUAGES
 from sightline.core.model import KINDS
 from sightline.core.query import KEYS

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nvim.conftest import SERVE, Start, serving
-from nvim.editor import PLUGIN, Editor
-from nvim.test_neovim import TITLE
+from nvim.editor import PLUGIN, TITLE, Editor
+from nvim.project import SERVE, Start, serving
 
 HEALTH = (
     "vim.cmd('silent checkhealth sightline') return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n')"

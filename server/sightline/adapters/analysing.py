@@ -121,13 +121,15 @@ class Workers:
         for _ in range(self.count):
             self._free.put(None)
         self._workers: set[_Worker] = set()
-        self._changing = threading.Lock()
+        self._changing, self._starting = threading.Lock(), threading.Lock()
         self._is_closed = False
         self._running = 0
         self._idle: asyncio.TimerHandle | None = None
 
     async def run(self, task: Task) -> Result:
         """The result of a batch; AnalysisError where it is too much, or its worker died."""
+        if self._is_closed:
+            raise AnalysisError("the workers have ended")
         loop = asyncio.get_running_loop()
         self._running += 1
         if self._idle is not None:
@@ -149,11 +151,13 @@ class Workers:
 
     def _end_all(self) -> None:
         with self._changing:
-            self._end(*self._workers)
+            workers = set(self._workers)
+        self._end(workers)
 
-    def _end(self, *workers: _Worker) -> None:
+    def _end(self, workers: set[_Worker]) -> None:
         """No batch is given to them any more, though the system may take them for alive for an instant."""
-        self._workers -= set(workers)
+        with self._changing:
+            self._workers -= workers
         for worker in workers:
             worker.process.terminate()
 
@@ -167,7 +171,7 @@ class Workers:
             answer = worker.pipe.recv_bytes()
         except (EOFError, OSError) as error:
             if worker is not None:
-                self._end(worker)
+                self._end({worker})
             raise AnalysisError("a worker process died", hint="Is there enough memory?") from error
         finally:
             self._free.put(worker)
@@ -177,12 +181,14 @@ class Workers:
         return outcome
 
     def _started(self) -> _Worker:
-        """A new worker."""
-        with self._changing:
-            if self._is_closed:
-                raise EOFError
+        """A new worker; the first one waits half a second for the process that forks them."""
+        with self._starting:
             worker = _Worker.start()
+        with self._changing:
             self._workers.add(worker)
+        if self._is_closed:
+            self._end({worker})
+            raise EOFError
         return worker
 
 
