@@ -23,10 +23,11 @@ CODE = "def remember_session(): pass\n"
 
 def test_a_host_has_one_id_whoever_asks_first(tmp_path: Path) -> None:
     folders = [tmp_path / str(number) / "data" for number in range(40)]
-    context = multiprocessing.get_context("fork")
-    with context.Pool(8) as pool:
-        asked = [pool.map_async(host_id, folders, chunksize=1) for _ in range(8)]
-        answers = [each.get(30) for each in asked]
+    pool = multiprocessing.get_context("fork").Pool(8)
+    asked = [pool.map_async(host_id, folders, chunksize=1) for _ in range(8)]
+    pool.close()
+    answers = [each.get(30) for each in asked]
+    pool.join()
     assert all(each == answers[0] for each in answers)
     assert len(set(answers[0])) == 40
     assert all(re.fullmatch("[0-9a-f]{32}", each) for each in answers[0])

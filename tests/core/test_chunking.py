@@ -173,7 +173,7 @@ def test_a_parser_that_works_too_hard_is_stopped() -> None:
 
 
 def test_a_tree_without_names_is_cut_as_text() -> None:
-    source = b";\n" * 5_000
+    source = b")\n" * 5_000
     assert {chunk.kind for chunk in parse("a.c", source).chunks} == {"text"}
 
 

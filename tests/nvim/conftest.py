@@ -12,7 +12,7 @@ import pytest
 from nvim import get_nvim
 from nvim.editor import Editor, running
 from nvim.project import FILES, Start, serving
-from support import environment
+from support import environment, run
 
 
 @pytest.fixture(scope="session", params=get_nvim.SUITES)
@@ -40,12 +40,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def start(program: Path, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Start:
-    """Starts a Neovim in a folder, with lines in its init.lua and variables in its environment."""
+    """Starts a Neovim in a folder; `sightline nvim` prints the first line of its init.lua, the test adds others."""
+
+    printed = run(data_dir, "nvim").stdout
 
     @contextlib.contextmanager
     def start(folder: Path, lines: str = "", **variables: str) -> Iterator[Editor]:
         home = tmp_path_factory.mktemp("nvim")
-        with running(program, home, folder, environment(data_dir, **variables), lines or serving()) as editor:
+        everything = environment(data_dir, **variables)
+        with running(program, home, folder, everything, printed + (lines or serving())) as editor:
             yield editor
 
     return start

@@ -100,13 +100,11 @@ class Editor:
 
 
 @contextlib.contextmanager
-def running(
-    program: Path, home: Path, folder: Path, environment: Mapping[str, str], lines: str = ""
-) -> Iterator[Editor]:
-    """A Neovim in `folder`, whose init.lua is the plugin's one line and `lines`; its own files are below `home`."""
+def running(program: Path, home: Path, folder: Path, environment: Mapping[str, str], lines: str) -> Iterator[Editor]:
+    """A Neovim in `folder`, with `lines` as its init.lua; its own files are below `home`."""
     home.mkdir(exist_ok=True)
     init = home / "init.lua"
-    init.write_text(f"vim.opt.runtimepath:append({json.dumps(str(PLUGIN))})\n{lines}\n")
+    init.write_text(lines)
     editor = Editor(program, home)
     command = [str(program), "--headless", "-u", str(init), "-i", "NONE", "-n", "--listen", str(editor.address)]
     options = ["--cmd", f"set columns={COLUMNS} lines={LINES}"]
