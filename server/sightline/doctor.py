@@ -47,7 +47,7 @@ async def examine(
                     "database", True, f"Postgres {facts['version']}, {'embedded' if facts['embedded'] else 'your own'}"
                 ),
                 Check("pgvector", True, f"version {facts['vector']}"),
-                Check("projects", True, f"{len(await sightline.projects.list())} in the registry"),
+                Check("projects", True, f"{await sightline.projects.count()} in the registry"),
             ]
     except SightlineError as error:
         checks.append(Check("database" if isinstance(error, DatabaseError) else "start", False, str(error), error.hint))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from pathlib import Path
@@ -202,14 +203,19 @@ def test_searching_while_indexing_says_so_and_progress_is_shown(start: Start, tm
           local value = event.data.params and event.data.params.value or event.data.result.value
           titles[#titles + 1] = value.kind .. ' ' .. (value.title or '') .. ' ' .. (value.message or '')
         end })
+        local function ask(method)
+          require('sightline.client').request(method, vim.empty_dict(), function() answered = method end)
+        end
+        vim.api.nvim_create_user_command('Ask', function(options) ask(options.args) end, { nargs = 1 })
     """
     with start(folder, serving() + watch) as editor:
-        searching = (
-            f"vim.cmd('Sightline validate a field') return {TITLE.removeprefix('return ')}:find('%d %% indexed')"
-        )
-        editor.eventually(searching, within=60)
-        assert editor.lua("return require('sightline').status()").startswith("Sightline: ")
-        editor.eventually("return require('sightline').status() == 'Sightline: ready'", within=90)
+        editor.command("Ask sightline/pause")
+        editor.eventually("return answered == 'sightline/pause'")
+        found(editor, "Sightline validate a field", "Sightline: validate a field (")
+        assert re.fullmatch(r"Sightline: validate a field \(\d+ % indexed\)", editor.lua(TITLE))
+        assert re.fullmatch(r"Sightline: paused \d+%", editor.lua("return require('sightline').status()"))
+        editor.command("Ask sightline/resume")
+        editor.eventually("return require('sightline').status() == 'Sightline: ready'", within=60)
         found(editor, "Sightline validate a model", "Sightline: validate a model")
         assert editor.lua(TITLE) == "Sightline: validate a model"
         titles = editor.lua("return titles")
