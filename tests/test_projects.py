@@ -311,6 +311,7 @@ async def test_all_projects_are_listed_with_what_they_hold(
     folder.write({"a.py": CODE, "b.py": CODE})
     await index(workspace)
     listed = {each.id: each for each in await sightline.projects.list()}
+    assert len(listed) == await sightline.projects.count()
     mine = listed[workspace.project.id]
     assert (mine.name, mine.database, mine.roots) == (
         workspace.project.name,

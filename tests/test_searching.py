@@ -543,7 +543,7 @@ edits = st.lists(
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+    max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
 )
 @given(rounds=st.lists(edits, min_size=2, max_size=4))
 async def test_an_index_that_grew_by_edits_answers_as_a_fresh_one(
@@ -593,7 +593,7 @@ async def test_searches_during_writes_and_merges_answer_with_what_stands(workspa
     await index(workspace)
 
     async def write() -> None:
-        for number in range(20):
+        for number in range(14):
             folder.write({names[number % 8]: functions(2, prefix=f"load_{number}")})
             workspace.indexer.touch([names[number % 8]])
             async with workspace.indexer.writing() as writer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import re
@@ -28,6 +29,7 @@ ResolvedBy = Literal["explicit", "config", "workflow", "folder", "default"]
 ID_PATTERN: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ID_LENGTH: Final = 50
 SLUG_LENGTH: Final = 30
+COUNTED_AT_ONCE: Final = 4
 NAMES_LOCK: Final = 0x5167_0005
 """Held while a new project's name is chosen."""
 _Column = Literal["id", "key"]
@@ -115,10 +117,18 @@ class Projects:
                 " coalesce((select pg_database_size(datname) from pg_database where datname = p.database_name), 0)"
                 " from projects p where state = 'ready' order by p.last_used_at desc, p.id"
             )
+        turn = asyncio.Semaphore(COUNTED_AT_ONCE)
+        chunks = await asyncio.gather(*(self._chunk_count(row[2], turn) for row in rows))
         return [
-            ProjectInfo(row[0], row[1], row[2], tuple(row[4]), await self._chunk_count(row[2]), row[5], row[3])
-            for row in rows
+            ProjectInfo(row[0], row[1], row[2], tuple(row[4]), count, row[5], row[3])
+            for row, count in zip(rows, chunks, strict=True)
         ]
+
+    async def count(self) -> int:
+        """How many projects there are."""
+        pool = await self._server.pool(REGISTRY)
+        with translated():
+            return int(await pool.fetchval("select count(*) from projects where state = 'ready'"))
 
     async def remove(self, project_id: str, confirm: str) -> None:
         """Deletes a project and its database; `confirm` must be its name. A removal that broke off is ended by the next."""
@@ -135,9 +145,9 @@ class Projects:
             await self._server.drop_database(row[1])
             await registry.execute("delete from projects where key = $1", key)
 
-    async def _chunk_count(self, database: str) -> int:
+    async def _chunk_count(self, database: str, turn: asyncio.Semaphore) -> int:
         try:
-            async with self._server.connection(database) as connection:
+            async with turn, self._server.connection(database) as connection:
                 return int(await connection.fetchval("select count(*) from code_chunks"))
         except DatabaseUnavailable:
             raise

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
-import pydantic
 import pytest
 
 from nvim.editor import FLOATS, HERE, ITEMS, TITLE, Editor
-from nvim.project import Start, serving
+from nvim.project import FILES, Start, serving
+from support import run
 
 UTF_16 = """
     local make = vim.lsp.protocol.make_client_capabilities
@@ -192,11 +191,14 @@ def test_indexing_ends_with_a_sentence(editor: Editor) -> None:
     editor.said("unchanged", within=60)
 
 
-def test_searching_while_indexing_says_so_and_progress_is_shown(start: Start, tmp_path: Path) -> None:
-    folder = tmp_path / "large"
-    for number in range(3):
-        ignored = shutil.ignore_patterns("__pycache__", "*.so")
-        shutil.copytree(Path(pydantic.__file__).parent, folder / str(number), ignore=ignored)
+def test_searching_while_indexing_says_so_and_progress_is_shown(start: Start, data_dir: Path, tmp_path: Path) -> None:
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert run(data_dir, "index", tmp_path).returncode == 0
+    for number in range(50):
+        (tmp_path / f"new{number}.py").write_text(f"def step_{number}():\n    return {number}\n")
     watch = """
         titles = {}
         vim.api.nvim_create_autocmd('LspProgress', { callback = function(event)
@@ -208,18 +210,18 @@ def test_searching_while_indexing_says_so_and_progress_is_shown(start: Start, tm
         end
         vim.api.nvim_create_user_command('Ask', function(options) ask(options.args) end, { nargs = 1 })
     """
-    with start(folder, serving() + watch) as editor:
+    with start(tmp_path, serving() + watch) as editor:
         editor.command("Ask sightline/pause")
         editor.eventually("return answered == 'sightline/pause'")
-        found(editor, "Sightline validate a field", "Sightline: validate a field (")
-        assert re.fullmatch(r"Sightline: validate a field \(\d+ % indexed\)", editor.lua(TITLE))
+        found(editor, "Sightline session", "Sightline: session")
+        assert re.fullmatch(r"Sightline: session \(\d+ % indexed\)", editor.lua(TITLE))
         assert re.fullmatch(r"Sightline: paused \d+%", editor.lua("return require('sightline').status()"))
         editor.command("Ask sightline/resume")
         editor.eventually("return require('sightline').status() == 'Sightline: ready'", within=60)
-        found(editor, "Sightline validate a model", "Sightline: validate a model")
-        assert editor.lua(TITLE) == "Sightline: validate a model"
+        found(editor, "Sightline session", "Sightline: session")
+        assert editor.lua(TITLE) == "Sightline: session"
         titles = editor.lua("return titles")
-        assert titles[0].startswith("begin Indexing large")
+        assert titles[0].startswith("begin Indexing ")
         assert titles[-1].startswith("end ")
 
 

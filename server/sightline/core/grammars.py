@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import re
 import string
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -55,9 +56,9 @@ def load(grammar: str) -> Language | None:
 def parse(grammar: str, source: bytes) -> Tree | None:
     """The syntax tree; None without the grammar, for what is no code, and when it costs far more work than code."""
     language = load(grammar)
-    if language is None or is_hostile(grammar, source):
-        return None
     text = _LONE_CR.sub(b"\n", source) if b"\r" in source else source
+    if language is None or is_hostile(grammar, text):
+        return None
     left = int(_REPORTS_AT_LEAST + _REPORTS_PER_BYTE * len(source))
 
     def read(offset: int, _point: Point) -> bytes:
@@ -76,11 +77,22 @@ def parse(grammar: str, source: bytes) -> Tree | None:
 
 def is_hostile(grammar: str, source: bytes) -> bool:
     """Whether this is minified or a torture test: there a parser's time and memory grow with the square of the size."""
-    if len(source) > _MANY_BYTES and sum(map(_density, _LONG_LINE.findall(source))) > len(source) // 2:
+    if len(source) > _MANY_BYTES and sum(map(_density, _long_lines(source))) > len(source) // 2:
         return True
     if grammar in _FATAL and _FATAL[grammar].search(source):
         return True
-    return any(source.count(one) - source.count(other) > most for one, other, most in _PAIRS)
+    return any(source.count(one) - source.count(other) > most for one, other, most in _PAIRS if len(source) > most)
+
+
+def _long_lines(source: bytes) -> Iterator[bytes]:
+    start = 0
+    while start + _LONG_LINE < len(source):
+        last_end = source.rfind(b"\n", start, start + _LONG_LINE)
+        if last_end < 0:
+            end = source.find(b"\n", start)
+            last_end = end if end >= 0 else len(source)
+            yield source[start:last_end]
+        start = last_end + 1
 
 
 def _density(line: bytes) -> int:
@@ -89,7 +101,7 @@ def _density(line: bytes) -> int:
 
 
 _MANY_BYTES: Final = 10_000
-_LONG_LINE: Final = re.compile(rb"[^\r\n]{5000,}")
+_LONG_LINE: Final = 5_000
 _DATA: Final = (string.ascii_letters + string.digits + "+/=").encode()
 _PAIRS: Final = ((b"(", b")", 500), (b"[", b"]", 500), (b"{", b"}", 500), (b"<", b">", 2_000))
 """Brackets, and how many may stay open: Rust takes 550 MB for 1,300 open parentheses, Kotlin ends the process."""
