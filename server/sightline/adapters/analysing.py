@@ -32,6 +32,7 @@ from sightline.core.segments import MAX_CHUNKS, PackedWords
 from sightline.errors import AnalysisError
 
 IDLE_SECONDS: Final = 30.0
+HANDSHAKE_SECONDS: Final = 0.3
 NICENESS: Final = 10
 
 
@@ -147,6 +148,9 @@ class Workers:
         if self._idle is not None:
             self._idle.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        # Whoever leaves while a worker begins is complained about on stderr by the process that forks them.
+        if self._starting.acquire(timeout=HANDSHAKE_SECONDS):
+            self._starting.release()
         self._end_all()
 
     def _end_all(self) -> None:
@@ -183,6 +187,8 @@ class Workers:
     def _started(self) -> _Worker:
         """A new worker; the first one waits half a second for the process that forks them."""
         with self._starting:
+            if self._is_closed:
+                raise EOFError
             worker = _Worker.start()
         with self._changing:
             self._workers.add(worker)

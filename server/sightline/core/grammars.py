@@ -81,7 +81,8 @@ def is_hostile(grammar: str, source: bytes) -> bool:
         return True
     if grammar in _FATAL and _FATAL[grammar].search(source):
         return True
-    return any(source.count(one) - source.count(other) > most for one, other, most in _PAIRS if len(source) > most)
+    opened = ((source.count(one), other, most) for one, other, most in _PAIRS)
+    return any(count > most and count - source.count(other) > most for count, other, most in opened)
 
 
 def _long_lines(source: bytes) -> Iterator[bytes]:
