@@ -1,4 +1,4 @@
-"""What both runs of `speed.py` share; the standard library only, since the peer's Python has nothing of ours."""
+"""What the benchmarks of time share; the standard library only, since the peer's Python has nothing of ours."""
 
 from __future__ import annotations
 
@@ -65,3 +65,8 @@ def latencies(seconds: list[float]) -> dict[str, float]:
     cuts = statistics.quantiles(rest, n=100, method="inclusive")
     named = {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "max": max(rest), "first": first}
     return {name: round(value * 1000, 2) for name, value in named.items()} | {"count": len(rest)}
+
+
+def spread(seconds: list[float]) -> dict[str, float]:
+    """Of a few runs, in seconds."""
+    return {"median": round(statistics.median(seconds), 3), "max": max(seconds), "count": len(seconds)}
