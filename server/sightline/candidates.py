@@ -23,19 +23,20 @@ BEST_FILES: Final = 30
 BEST_STEMS: Final = 15
 DEFINING: Final = 60
 EXACT_BELOW: Final = 1_000
-"""Up to this many vectors are compared exactly; above, sign bits choose RERANKED of them first."""
-RERANKED: Final = 500
-MOST_BITS: Final = 1 << 15
+"""Up to this many vectors are compared exactly; above, sign bits choose RERANKED of them first (500 answer alike)."""
+RERANKED: Final = 250
+MOST_BITS: Final = np.uint16(1 << 15)
 TIES: Final = 4
 """Up to so many times as many are taken where the last ones tie."""
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-Scores = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int32]
+Scores = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     candidates: list[Candidate]
+    """Without what they define, which `Snapshot.outlines` tells."""
     idf: dict[str, float]
 
 
@@ -75,10 +76,10 @@ class Candidates:
             chosen = set()
         else:
             chosen |= await self._by_definition(mask)
-        chosen |= await self._best_of(
-            {chunk: 2 + cosine for chunk, cosine in cosines.items()}, BEST_BY_MEANING, TIES * BEST_BY_MEANING
-        )
-        return Found(await self._with_features(chosen, scores), scores.idf)
+        near = np.fromiter(cosines, np.int64, len(cosines))
+        closeness = 2 + np.fromiter(cosines.values(), np.float64, len(cosines))
+        chosen |= await self._best_of(near, closeness, BEST_BY_MEANING, TIES * BEST_BY_MEANING)
+        return Found(await self._with_scores(chosen, cosines, scores), scores.idf)
 
     async def _exact(self, filters: Filters) -> NDArray[np.int64] | None:
         """Ids of chunks that hold all quoted texts (and none of the excluded ones); None where nothing is quoted."""
@@ -108,10 +109,12 @@ class Candidates:
     async def _by_words(self, scores: bm25.Scores, mask: Mask) -> set[int]:
         """The best chunks, and the best chunk of each of the best files and of those best named."""
         words = self._snapshot.words
-        allowed = np.where(mask, scores.chunks, 0)
+        allowed, files = scores.chunks, np.ones(len(words.files), np.bool_)
+        if not mask.all():
+            allowed = np.where(mask, allowed, 0)
+            files[:] = False
+            files[words.file_rows[mask]] = True
         rows = await self._top_chunks(words.chunk_ids, allowed, BEST_BY_WORDS, TIES * BEST_BY_WORDS)
-        files = np.zeros(len(words.files), np.bool_)
-        files[words.file_rows[mask]] = True
         best = await self._top_files(np.where(files, scores.files, 0), BEST_FILES)
         named = await self._top_files(np.where(files, scores.stem_cover, 0), BEST_STEMS)
         both = np.union1d(best, named)
@@ -124,8 +127,9 @@ class Candidates:
             return set()
         depths = await self._snapshot.defining(names)
         rows = self._snapshot.words.rows_of(list(depths))
-        shallow = {chunk: 1 / (1 + depths[chunk]) for chunk, row in rows.items() if mask[row]}
-        return await self._best_of(shallow, DEFINING, DEFINING)
+        ids = np.array([chunk for chunk, row in rows.items() if mask[row]], np.int64)
+        shallow = np.array([1 / (1 + depths[chunk]) for chunk in ids.tolist()], np.float64)
+        return await self._best_of(ids, shallow, DEFINING, DEFINING)
 
     async def _near(
         self, filters: Filters, files: NDArray[np.int32] | None, exact: NDArray[np.int64] | None
@@ -134,22 +138,22 @@ class Candidates:
         if self._vector is None:
             return []
         vectors = self._snapshot.vectors
-        rows = np.flatnonzero(_mask(vectors.file_ids, vectors.kinds, vectors.chunk_ids, filters, files, exact))
-        if len(rows) > EXACT_BELOW:
-            distance = bits.distances(vectors.signs, self._vector)[rows]
-            closeness = MOST_BITS - distance.astype(np.int32)
-            rows = rows[await self._top_chunks(vectors.chunk_ids[rows], closeness, RERANKED, TIES * RERANKED)]
-        near: list[int] = vectors.chunk_ids[rows].tolist()
-        return near
+        mask = _mask(vectors.file_ids, vectors.kinds, vectors.chunk_ids, filters, files, exact)
+        near = vectors.chunk_ids if mask.all() else vectors.chunk_ids[mask]
+        if len(near) > EXACT_BELOW:
+            closeness = MOST_BITS - bits.distances(vectors.signs, self._vector)[mask]
+            near = near[await self._top_chunks(near, closeness, RERANKED, TIES * RERANKED)]
+        ids: list[int] = near.tolist()
+        return ids
 
     async def _cosines(self, near: list[int]) -> dict[int, float]:
+        if self._vector is None or not near:
+            return {}
         async with self._turn:
-            return await self._snapshot.cosines(self._vector, near) if self._vector is not None and near else {}
+            return await self._snapshot.cosines(self._vector, near)
 
-    async def _best_of(self, scores: dict[int, float], count: int, most: int) -> set[int]:
-        ids = np.fromiter(scores, np.int64, len(scores))
-        best = await self._top_chunks(ids, np.fromiter(scores.values(), np.float64, len(scores)), count, most)
-        return set(ids[best].tolist())
+    async def _best_of(self, ids: NDArray[np.int64], scores: Scores, count: int, most: int) -> set[int]:
+        return set(ids[await self._top_chunks(ids, scores, count, most)].tolist())
 
     async def _top_chunks(self, chunk_ids: NDArray[np.int64], scores: Scores, count: int, most: int) -> Rows:
         """Places of the `count` best-scored of `chunk_ids` and of those that tie with the last, `most` in all."""
@@ -178,25 +182,21 @@ class Candidates:
             kept: Rows = places[np.isin(ids, await self._snapshot.first_chunks(ids.tolist(), most))]
         return kept
 
-    async def _with_features(self, chosen: set[int], scores: bm25.Scores) -> list[Candidate]:
+    async def _with_scores(self, chosen: set[int], cosines: dict[int, float], scores: bm25.Scores) -> list[Candidate]:
         words = self._snapshot.words
         rows = words.rows_of(list(chosen))
-        files = {chunk: int(words.file_ids[row]) for chunk, row in rows.items()}
-        features = await self._snapshot.features(files, self._vector)
-        lexical = self._mode != "semantic"
+        at = np.fromiter(rows.values(), np.int64, len(rows))
+        files = words.file_ids[at].tolist()
+        chunk_scores, file_scores = scores.chunks[at].tolist(), scores.files[words.file_rows[at]].tolist()
+        if self._mode == "semantic":
+            chunk_scores = file_scores = [0.0] * len(rows)
+        cosines = cosines | await self._cosines([each for each in rows if each not in cosines])
+        async with self._turn:
+            places = await self._snapshot.places(files)
         return [
-            Candidate(
-                chunk_id=chunk,
-                file_id=own.file_id,
-                path=own.path,
-                start_byte=own.start_byte,
-                cosine=own.cosine,
-                bm25=float(scores.chunks[row]) if lexical else 0.0,
-                file_bm25=float(scores.files[words.file_rows[row]]) if lexical else 0.0,
-                definitions=own.definitions,
-            )
-            for chunk, row in rows.items()
-            if (own := features.get(chunk)) is not None
+            Candidate(chunk, file, places[file][0], 0, cosines.get(chunk, 0.0), score, of_file, (), places[file][1])
+            for chunk, file, score, of_file in zip(rows, files, chunk_scores, file_scores, strict=True)
+            if file in places
         ]
 
 
@@ -233,7 +233,10 @@ def _top(scores: Scores, count: int) -> tuple[Rows, Rows]:
 
 def _best_rows(files: Rows, words: bm25.Collection, scores: NDArray[np.float32]) -> Rows:
     """The best-scored rows of each of `files` (places in `words.files`): one, or those that tie."""
-    rows = np.flatnonzero(np.isin(words.file_rows, files) & (scores > 0))
+    wanted = np.zeros(len(words.files), np.bool_)
+    wanted[files] = True
+    rows = np.flatnonzero(scores > 0)
+    rows = rows[wanted[words.file_rows[rows]]]
     best = np.zeros(len(words.files), np.float32)
     np.maximum.at(best, words.file_rows[rows], scores[rows])
     kept: Rows = rows[scores[rows] == best[words.file_rows[rows]]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -17,10 +17,9 @@ from sightline.adapters.snapshots import ChunkText, Snapshot, Snapshots
 from sightline.adapters.store import Checkout
 from sightline.candidates import Candidates, Found, Mode
 from sightline.core import anchoring
-from sightline.core.anchoring import Anchor
-from sightline.core.model import Candidate, Filters, Label, Query, Ranked
+from sightline.core.model import Candidate, DefinedName, Filters, Label, Query, Ranked
 from sightline.core.query import of_text
-from sightline.core.ranking import WEIGHTS, Weights, rank
+from sightline.core.ranking import WEIGHTS, Ranking, Weights
 from sightline.core.symbols import Symbol, ordered
 
 WEIGHTS_WITHOUT_WORDS: Final = replace(WEIGHTS, words=0.0, file_words=0.0)
@@ -171,15 +170,15 @@ class Search:
         candidates = [each for pool in pools for each in pool.candidates()]
         idf = _pooled_idf(pools)
         while True:
-            ranked = rank(
-                candidates, query, idf, limit=options.limit, max_per_file=options.max_per_file, weights=weights
-            )
-            for pool in pools:
-                standing.texts |= await pool.texts(ranked, standing.texts)
-            gone = await asyncio.to_thread(standing.missing, ranked)
+            ranking = Ranking(candidates, query, idf, weights)
+            hopeful = ranking.hopeful(options.limit)
+            complete = [each for pool in pools for each in await pool.completed(hopeful)]
+            ranked = ranking.entries(complete, options.limit, options.max_per_file)
+            await asyncio.gather(standing.read_files(ranked), standing.read_texts(ranked, pools))
+            gone = standing.missing(ranked)
             if not gone:
                 standing.touch()
-                return await asyncio.to_thread(standing.hits, ranked, query, explain=options.explain)
+                return standing.hits(ranked, query, explain=options.explain)
             candidates = [each for each in candidates if each.chunk_id not in gone]
 
 
@@ -192,6 +191,7 @@ class _Pool:
         self._snapshot = snapshot
         self.percent = snapshot.indexed_percent
         self.found = found
+        self._outlines: dict[int, tuple[int, tuple[DefinedName, ...]]] = {}
 
     def candidates(self) -> list[Candidate]:
         if self.found is None or not self._shift:
@@ -201,35 +201,60 @@ class _Pool:
             for each in self.found.candidates
         ]
 
-    async def texts(self, ranked: Sequence[Ranked], known: Container[int]) -> dict[int, ChunkText]:
-        """The texts of those ranked chunks that are of this source and not known yet."""
-        ids = [each.chunk_id for entry in ranked for each in (entry.candidate, *entry.more)]
-        step = self._shift // SOURCE_STEP
-        own = [each - self._shift for each in ids if each // SOURCE_STEP == step and each not in known]
+    async def completed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those of the candidates that are of this source, with what they define."""
+        own = self._own([each.chunk_id for each in candidates])
+        if missing := [each - self._shift for each in own if each not in self._outlines]:
+            read = await self._snapshot.outlines(missing)
+            self._outlines |= {each + self._shift: outline for each, outline in read.items()}
+        return [
+            each._replace(start_byte=outline[0], definitions=outline[1])
+            for each in candidates
+            if (outline := self._outlines.get(each.chunk_id)) is not None
+        ]
+
+    async def texts(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
+        """The texts of those of the chunks that are of this source."""
+        own = [each - self._shift for each in self._own(chunk_ids)]
         return {each + self._shift: text for each, text in (await self._snapshot.texts(own)).items()} if own else {}
+
+    def _own(self, chunk_ids: Sequence[int]) -> list[int]:
+        return [each for each in chunk_ids if each // SOURCE_STEP == self._shift // SOURCE_STEP]
 
 
 class _Standing:
-    """Compares chunks with their files as they are now, each read once a search; used in one thread at a time."""
+    """Compares chunks with their files as they are now, each read once a search."""
 
     def __init__(
         self, sources: Sequence[Source], read: Callable[[Path, str], bytes | None], left_out: Place | None
     ) -> None:
-        self.texts: dict[int, ChunkText] = {}
         self._sources = sources
         self._read = read
         self._left_out = left_out
+        self._roots = [{each.repository_id: each.root for each in source.checkouts} for source in sources]
+        self._texts: dict[int, ChunkText] = {}
         self._files: dict[tuple[Path, str], bytes | None] = {}
         self._places: dict[int, Place | None] = {}
         self._outdated: set[tuple[int, str]] = set()
 
+    async def read_files(self, ranked: Sequence[Ranked]) -> None:
+        """Off the loop, since a disk may be slow."""
+        wanted = {self._file(entry.candidate) for entry in ranked} - self._files.keys()
+        if wanted:
+            self._files |= await asyncio.to_thread(lambda: {each: self._read(*each) for each in wanted})
+
+    async def read_texts(self, ranked: Sequence[Ranked], pools: Sequence[_Pool]) -> None:
+        """What the index has of the entries."""
+        missing = [each.chunk_id for each in _chunks(ranked) if each.chunk_id not in self._texts]
+        for pool in pools:
+            self._texts |= await pool.texts(missing)
+
     def missing(self, ranked: Sequence[Ranked]) -> set[int]:
         """The chunks that stand nowhere now, or where they are not wanted."""
-        ids = [each.chunk_id for entry in ranked for each in (entry.candidate, *entry.more)]
-        for each in ids:
-            if each not in self._places:
-                self._places[each] = self._place(each)
-        return {each for each in ids if self._places[each] is None}
+        for each in _chunks(ranked):
+            if each.chunk_id not in self._places:
+                self._places[each.chunk_id] = self._place(each)
+        return {each.chunk_id for each in _chunks(ranked) if self._places[each.chunk_id] is None}
 
     def touch(self) -> None:
         """Tells the sources of files whose text is not the index's."""
@@ -241,7 +266,7 @@ class _Standing:
         return [
             _hit(
                 entry,
-                self.texts[entry.candidate.chunk_id],
+                self._texts[entry.candidate.chunk_id],
                 self._found(entry.candidate),
                 tuple(self._more(each) for each in entry.more),
                 self._sources[entry.candidate.chunk_id // SOURCE_STEP].project_id,
@@ -258,31 +283,30 @@ class _Standing:
 
     def _more(self, candidate: Candidate) -> More:
         place = self._found(candidate)
-        return More(place.start_line, place.end_line, self.texts[candidate.chunk_id].symbol)
+        return More(place.start_line, place.end_line, self._texts[candidate.chunk_id].symbol)
 
-    def _place(self, chunk_id: int) -> Place | None:
+    def _file(self, candidate: Candidate) -> tuple[Path, str]:
+        return self._roots[candidate.chunk_id // SOURCE_STEP][candidate.repository_id], candidate.path
+
+    def _place(self, candidate: Candidate) -> Place | None:
         """The chunk's lines now, without blank ones at its ends."""
-        chunk = self.texts.get(chunk_id)
+        chunk = self._texts.get(candidate.chunk_id)
         if chunk is None:
             return None
-        number = chunk_id // SOURCE_STEP
-        checkouts = self._sources[number].checkouts
-        root = next(each.root for each in checkouts if each.repository_id == chunk.repository_id)
-        anchor = self._anchor(root, chunk)
+        root, path = self._file(candidate)
+        source = self._files[root, path]
+        anchor = anchoring.find(source, chunk.content, chunk.start_byte) if source is not None else None
         if anchor is None or anchor.moved:
-            self._outdated.add((number, chunk.path))
+            self._outdated.add((candidate.chunk_id // SOURCE_STEP, path))
         if anchor is None:
             return None
         first, last = anchoring.trimmed(chunk.content)
-        place = Place(root, chunk.path, anchor.start_line + first, anchor.start_line + last)
+        place = Place(root, path, anchor.start_line + first, anchor.start_line + last)
         return None if self._left_out is not None and self._left_out.overlaps(place) else place
 
-    def _anchor(self, root: Path, chunk: ChunkText) -> Anchor | None:
-        key = (root, chunk.path)
-        if key not in self._files:
-            self._files[key] = self._read(root, chunk.path)
-        source = self._files[key]
-        return anchoring.find(source, chunk.content, chunk.start_byte) if source is not None else None
+
+def _chunks(ranked: Sequence[Ranked]) -> list[Candidate]:
+    return [each for entry in ranked for each in (entry.candidate, *entry.more)]
 
 
 def _hit(

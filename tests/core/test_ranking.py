@@ -163,7 +163,7 @@ def test_a_term_of_unknown_idf_counts_as_the_rarest() -> None:
 
 
 def test_other_weights_make_another_order() -> None:
-    near, named = PLAIN._replace(cosine=0.9), PLAIN._replace(path="src/session.py", file_id=2)
+    near, named = PLAIN._replace(cosine=0.9), PLAIN._replace(path="src/session.py", file_id=2, chunk_id=2)
     far = PLAIN._replace(cosine=0.1, file_id=3, chunk_id=3)
     only_names = Weights(*[0.0] * len(SIGNALS))
     orders = [
@@ -177,9 +177,9 @@ def test_a_files_other_chunks_stand_under_its_first_entry() -> None:
     chunks = [PLAIN._replace(file_id=5, start_byte=10 * place, bm25=place) for place in range(9)]
     (entry,) = ranked(QUERY, *chunks)
     assert entry.candidate.start_byte == 80
-    assert [each.start_byte for each in entry.more] == [70, 60, 50, 40, 30]
+    assert [each.start_byte for each in entry.more] == [70, 60, 50]
     first, second = ranked(QUERY, *chunks, max_per_file=2)
-    assert [each.start_byte for each in first.more] == [60, 50, 40, 30, 20]
+    assert [each.start_byte for each in first.more] == [60, 50, 40]
     assert second.more == ()
 
 

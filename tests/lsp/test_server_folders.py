@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -316,3 +317,17 @@ async def test_documents_that_are_no_files_harm_nothing(data_dir: Path, folder: 
             client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
             client.notify("workspace/didChangeWatchedFiles", {"changes": [{"uri": uri, "type": 2}]})
         await found(client, "a.py")
+
+
+async def test_a_folder_that_vanishes_and_comes_back_is_indexed_again(data_dir: Path, folder: Files) -> None:
+    folder.write({"a.py": SESSIONS})
+    async with editing(data_dir, folder.root) as client:
+        await indexed(client)
+        shutil.rmtree(folder.root)
+        await found(client)
+        folder.root.mkdir()
+        folder.write({"b.py": UPLOAD})
+        await found(client, "b.py")
+        await indexed(client)
+        folder.write({"c.py": UPLOAD})
+        await found(client, "b.py", "c.py")

@@ -34,17 +34,20 @@ def test_a_search_works_from_help_and_from_an_empty_buffer(start: Start, project
         assert editor.lua("return vim.lsp.get_clients()[1].config.root_dir") == str(project)
 
 
-def test_the_second_line_on_0_11_is_neovims_own(start: Start, project: Path) -> None:
+def test_the_second_line_on_0_11_is_neovims_own_and_before_the_first_search_starts_the_server(
+    start: Start, project: Path
+) -> None:
     lines = f"""
-        if not vim.lsp.enable then return end
+        if not vim.lsp.enable then {serving()} return end
         vim.lsp.config('sightline', {{ cmd = {{ {", ".join(f"'{word}'" for word in SERVE)} }} }})
         vim.lsp.enable('sightline')
     """
     with start(project, lines) as editor:
-        if editor.lua("return vim.lsp.enable == nil"):
-            pytest.skip("this Neovim has no vim.lsp.enable")
         editor.command("edit src/store.py")
-        editor.eventually("return #vim.lsp.get_clients({ name = 'sightline', bufnr = 0 }) == 1")
+        if editor.lua("return vim.lsp.enable ~= nil"):
+            editor.eventually("return #vim.lsp.get_clients({ name = 'sightline', bufnr = 0 }) == 1")
+        else:
+            assert editor.lua(CLIENTS) == 0
         editor.command("Sightline zenkaku couplet")
         editor.eventually(f"{TITLE} ~= ''")
         assert editor.lua(CLIENTS) == 1

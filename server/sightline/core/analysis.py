@@ -162,10 +162,11 @@ def names_in(outline: str) -> tuple[DefinedName, ...]:
     """What `outline` wrote."""
     if not outline:
         return ()
-    return tuple([
-        DefinedName(name, kind, int(depth), container, bool(one_line), tuple(words.split()))
-        for name, kind, depth, container, one_line, words in [line.split("\t") for line in outline.split("\n")]
-    ])  # fmt: skip
+    names = []
+    for line in outline.split("\n"):
+        name, kind, depth, container, one_line, words = line.split("\t")
+        names.append(DefinedName(name, kind, int(depth), container, bool(one_line), tuple(words.split())))
+    return tuple(names)
 
 
 def _one_line(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -15,6 +15,7 @@ LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _BYTE_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _WORD: Final = re.compile(WORD_PATTERN)
 _terms: Final = lru_cache(50_000)(terms)
+_folded: Final = lru_cache(50_000)(folded)
 
 _WHOLE: Final = 2.0
 _DECLARES: Final = 1.5
@@ -64,8 +65,14 @@ def lines_of(text: str) -> list[str]:
 
 def trimmed(text: str) -> tuple[int, int]:
     """First and last line that are not blank (0-based, inclusive); (0, 0) where all are."""
-    filled = [number for number, line in enumerate(lines_of(text)) if line.strip()]
-    return (filled[0], filled[-1]) if filled else (0, 0)
+    start = len(text) - len(text.lstrip())
+    if start == len(text):
+        return 0, 0
+    return _line_ends(text, start), _line_ends(text, len(text.rstrip()))
+
+
+def _line_ends(text: str, end: int) -> int:
+    return len(LINE_END.findall(text, 0, end)) if "\r" in text else text.count("\n", 0, end)
 
 
 def best_line(lines: Sequence[str], wanted: Collection[str], names: Collection[str], signature: str = "") -> int:
@@ -76,21 +83,23 @@ def best_line(lines: Sequence[str], wanted: Collection[str], names: Collection[s
     """
     asked = frozenset(wanted)
     whole = frozenset(map(folded, names)) - {""}
-    declared = [_declared(line, signature) for line in lines]
+    # What each word answers to, and only once: the same words stand in many lines.
+    words = set(_WORD.findall("\n".join(lines)))
+    telling = {word: answers for word in words if (answers := _answers(word, asked, whole))}
+    best, most = -1, 0.0
+    for number, line in enumerate(lines):
+        found = _hits(line, telling) if any(map(line.__contains__, telling)) else 0.0
+        if found + _DECLARES > most and (score := _score(line, found, signature, telling)) > most:
+            best, most = number, score
+    if best >= 0:
+        return best
+    return next((number for number, line in enumerate(lines) if _declared(line, signature)), 0)
 
-    def score(number: int) -> float:
-        line = lines[number]
-        found = _hits(line, asked, whole)
-        if not found:
-            return 0.0
-        if _hits(declared[number], asked, whole):
-            return found + _DECLARES
-        return found * _ASIDE if _IMPORT_OR_LICENSE.search(line) else found
 
-    best = max(range(len(lines)), key=lambda number: (score(number), -number), default=0)
-    if lines and not score(best):
-        return next((number for number, name in enumerate(declared) if name), 0)
-    return best
+def _score(line: str, found: float, signature: str, telling: Mapping[str, Mapping[str, float]]) -> float:
+    if found and _hits(_declared(line, signature), telling):
+        return found + _DECLARES
+    return found * _ASIDE if _IMPORT_OR_LICENSE.search(line) else found
 
 
 def marks(line: str, wanted: Collection[str]) -> list[tuple[int, int]]:
@@ -100,11 +109,21 @@ def marks(line: str, wanted: Collection[str]) -> list[tuple[int, int]]:
     return [match.span() for match in found]
 
 
-def _hits(text: str, asked: frozenset[str], whole: frozenset[str]) -> float:
+def _answers(word: str, asked: frozenset[str], whole: frozenset[str]) -> dict[str, float]:
+    """The terms of the query that a word has, and the name that it is, each with what it counts."""
+    found = {term: 1.0 for term in _terms(word) if term in asked}
+    if whole and (name := _folded(word)) in whole:
+        found[f"whole {name}"] = _WHOLE
+    return found
+
+
+def _hits(text: str, telling: Mapping[str, Mapping[str, float]]) -> float:
     """How many of the terms, and of the names whole, stand in a text."""
-    words = _WORD.findall(text)
-    found = {term for word in words for term in _terms(word) if term in asked}
-    return len(found) + (_WHOLE * len(whole & {folded(word) for word in words}) if whole else 0.0)
+    found: dict[str, float] = {}
+    for word in _WORD.findall(text):
+        if word in telling:
+            found |= telling[word]
+    return sum(found.values())
 
 
 def _declared(line: str, signature: str) -> str:

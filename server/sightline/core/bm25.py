@@ -98,24 +98,24 @@ class Scores:
 
 def score(collection: Collection, postings: Mapping[str, Sequence[tuple[int, Postings]]]) -> Scores:
     """Scores for `postings`: for each query term, the segments (by place in the collection) that have it."""
-    rows, files = len(collection.chunk_ids), len(collection.files)
-    chunk_scores, file_scores = np.zeros(rows, np.float32), np.zeros(files, np.float32)
+    files = len(collection.files)
+    live_files = int(collection.file_live.sum())
+    chunk_scores, file_scores = np.zeros(len(collection.chunk_ids), np.float32), np.zeros(files, np.float32)
+    frequency = np.zeros_like(chunk_scores)
     stem_hits = np.zeros(files, np.float32)
     matches, idf = {}, {}
     for term, found in postings.items():
         fields = _by_field(collection, found)
-        seen = np.zeros(rows, np.bool_)
-        for field in range(FIELD_COUNT):
-            if field in fields:
-                seen[fields[field][0]] = True
-            if field == COMMENTS and (holding := int(np.count_nonzero(seen))):
-                idf[term] = _idf(collection.count, holding)
-        matches[term] = touched = np.flatnonzero(seen)
+        touched, in_text = _add_frequencies(collection, fields, frequency)
+        matches[term] = touched
+        if in_text:
+            idf[term] = _idf(collection.count, in_text)
         weight = _idf(collection.count, len(touched)) * (K1 + 1)
-        chunk_scores[touched] += weight * _saturated(_chunk_frequencies(collection, fields, rows)[touched])
+        chunk_scores[touched] += weight * _saturated(frequency[touched])
+        frequency[touched] = 0
         file_frequency = _file_frequencies(collection, fields)
         touched_files = np.flatnonzero(file_frequency)
-        file_weight = _idf(int(collection.file_live.sum()), len(touched_files)) * (K1 + 1)
+        file_weight = _idf(live_files, len(touched_files)) * (K1 + 1)
         file_scores[touched_files] += file_weight * _saturated(file_frequency[touched_files])
         if STEM in fields:
             in_stem = np.zeros(files, np.float32)
@@ -145,11 +145,20 @@ def _by_field(collection: Collection, found: Sequence[tuple[int, Postings]]) -> 
     return fields
 
 
-def _chunk_frequencies(collection: Collection, fields: Fields, rows: int) -> Floats:
-    total = np.zeros(rows, np.float32)
-    for field, (field_rows, frequencies) in fields.items():
-        total[field_rows] += frequencies * collection.chunk_norms[field][field_rows]
-    return total
+def _add_frequencies(collection: Collection, fields: Fields, frequency: Floats) -> tuple[NDArray[np.int64], int]:
+    """Adds up a term's weighted frequency by row; the rows that have it, and how many have it in code or comments.
+
+    Only those rows are looked at, since most terms stand in few.
+    """
+    fresh: list[NDArray[np.int64]] = []
+    in_text = 0
+    for field, (rows, frequencies) in fields.items():
+        before = frequency[rows]
+        frequency[rows] = before + frequencies * collection.chunk_norms[field][rows]
+        fresh.append(rows[before == 0])
+        if field in (CODE, COMMENTS):
+            in_text += len(fresh[-1])
+    return (np.concatenate(fresh) if fresh else np.zeros(0, np.int64)), in_text
 
 
 def _file_frequencies(collection: Collection, fields: Fields) -> Floats:

@@ -139,6 +139,8 @@ class Candidate(NamedTuple):
     """BM25F of the chunk, 0 when no term matches."""
     file_bm25: float
     definitions: tuple[DefinedName, ...] = ()
+    repository_id: int = 0
+    """The checkout that the file is in."""
 
 
 @dataclass(frozen=True, slots=True)

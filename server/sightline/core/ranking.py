@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from sightline.core import confidence, noise
 from sightline.core.identifiers import file_stem, folded, name_words, stem_words
@@ -17,7 +17,7 @@ from sightline.core.model import TYPE_KINDS, Candidate, DefinedName, Identifier,
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What each signal counts. A further signal is a field here, a name in `SIGNALS` and a value in `_signals`.
+    """What each signal counts. A further signal is a field here, a name in `SIGNALS` and a list in `_signals`.
 
     Set by hand after a fit on one half of a public benchmark and confirmed on the other: halving any one, or raising
     it by half, moves NDCG@10 by at most .004.
@@ -29,22 +29,22 @@ class Weights:
     file_words: float = 2.0
     coherence: float = 1.0
     file_name: float = 2.0
-    definition_name: float = 0.5
-    defined_here: float = 1.0
     noise: float = -3.0
     depth: float = -0.5
+    definition_name: float = 0.5
+    defined_here: float = 1.0
 
 
 WEIGHTS: Final = Weights()
 SIGNALS: Final = (
-    "cosine", "words", "fileCosine", "fileWords", "coherence", "fileName", "definitionName", "definedHere", "noise",
-    "depth",
+    "cosine", "words", "fileCosine", "fileWords", "coherence", "fileName", "noise", "depth", "definitionName",
+    "definedHere",
 )  # fmt: skip
 """The signals' names in an answer, in the order of `Weights`."""
 
 DEEPEST: Final = 8
 """Directories beyond these cost no more."""
-MOST_MORE: Final = 5
+MOST_MORE: Final = 3
 """Further hits under a file's first entry."""
 BEST_OF_FILE: Final = 3
 """As many of its cosines speak for a file: more would favour long ones."""
@@ -71,16 +71,82 @@ FAINT: Final = 0.5
 _SEPARATOR: Final = re.compile(r"::|->|[.#\\]")
 
 
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    score: float
-    signals: tuple[float, ...]
-    candidate: Candidate
+class _Scored(NamedTuple):
+    """A candidate in the order of the answer: ties go by path and place, so that equal indexes give equal answers."""
 
-    def order(self) -> tuple[float, str, int, int]:
-        """Ties go by path and place, so that equal indexes give equal answers."""
-        candidate = self.candidate
-        return -self.score, candidate.path, candidate.start_byte, candidate.chunk_id
+    less: float
+    """The score, negative."""
+    path: str
+    start_byte: int
+    chunk_id: int
+    candidate: Candidate
+    definition_name: float
+    defined_here: float
+
+
+class Ranking:
+    """The candidates of one query. What they define, which is dear to read, need be known of `hopeful` ones only."""
+
+    def __init__(
+        self, candidates: Sequence[Candidate], query: Query, idf: Mapping[str, float], weights: Weights = WEIGHTS
+    ) -> None:
+        """`idf` is that of the query's terms, but for those that stand nowhere."""
+        self._candidates = candidates
+        self._query = query
+        self._weights = weights
+        self._asked = _asked(query, idf)
+        self._columns = _signals(candidates, self._asked) if candidates else ()
+        sums = [0.0] * len(candidates)
+        for factor, column in zip(astuple(weights), self._columns, strict=False):
+            sums = [have + factor * value for have, value in zip(sums, column, strict=True)]
+        self._sums = sums
+        self._places = {each.chunk_id: place for place, each in enumerate(candidates)}
+
+    def hopeful(self, limit: int) -> list[Candidate]:
+        """The candidates that may be among the first `limit` files, whatever they define, and for the first's lead."""
+        best: dict[int, float] = {}
+        for candidate, known in zip(self._candidates, self._sums, strict=True):
+            if known > best.get(candidate.file_id, -math.inf):
+                best[candidate.file_id] = known
+        if len(best) <= limit:
+            return list(self._candidates)
+        most = self._weights.definition_name + self._weights.defined_here * self._asked.most_defined
+        least = sorted(best.values(), reverse=True)[limit] - most
+        return [each for each, known in zip(self._candidates, self._sums, strict=True) if known >= least]
+
+    def entries(self, candidates: Iterable[Candidate], limit: int, max_per_file: int = 1) -> list[Ranked]:
+        """The best of `candidates`: those of `hopeful`, with their definitions.
+
+        A file's first `max_per_file` chunks are entries of their own, its others stand in the `more` of the first.
+        """
+        scored = sorted(map(self._scored, candidates))
+        if not scored or limit < 1:
+            return []
+        entries, more = _by_file(scored, limit, max_per_file)
+        evidence = confidence.evidence(self._candidates, self._query, self._asked.total)
+        chances = confidence.chances([-each.less for each in entries], _lead(scored), evidence, self._query)
+        return [
+            Ranked(
+                candidate=entry.candidate,
+                score=-entry.less,
+                signals=self._signals_of(entry),
+                label=confidence.label(chance),
+                relevance=chance,
+                more=tuple(more.pop(entry.candidate.file_id, ())),
+            )
+            for entry, chance in zip(entries, chances, strict=True)
+        ]
+
+    def _scored(self, candidate: Candidate) -> _Scored:
+        name = self._weights.definition_name * _definition_name(candidate, self._asked.matches)
+        here = self._weights.defined_here * _defined_here(candidate, self._asked) if self._asked.names else 0.0
+        score = self._sums[self._places[candidate.chunk_id]] + name + here
+        return _Scored(-score, candidate.path, candidate.start_byte, candidate.chunk_id, candidate, name, here)
+
+    def _signals_of(self, entry: _Scored) -> dict[str, float]:
+        place = self._places[entry.chunk_id]
+        known = [factor * column[place] for factor, column in zip(astuple(self._weights), self._columns, strict=False)]
+        return dict(zip(SIGNALS, (*known, entry.definition_name, entry.defined_here), strict=True))
 
 
 def rank(
@@ -92,26 +158,8 @@ def rank(
     max_per_file: int = 1,
     weights: Weights = WEIGHTS,
 ) -> list[Ranked]:
-    """The best entries; `idf` is that of the query's terms, but for those that stand nowhere.
-
-    A file's first `max_per_file` chunks are entries of their own, its others stand in the `more` of the first.
-    """
-    if not candidates or limit < 1:
-        return []
-    asked = _asked(query, idf)
-    factors = astuple(weights)
-    scored = []
-    for candidate, signals in _signals(candidates, asked):
-        weighted = tuple([factor * signal if signal else 0.0 for factor, signal in zip(factors, signals, strict=True)])
-        scored.append(_Scored(sum(weighted), weighted, candidate))
-    scored.sort(key=_Scored.order)
-    entries, more = _by_file(scored, limit, max_per_file)
-    evidence = confidence.evidence(candidates, query, asked.total)
-    chances = confidence.chances([each.score for each in entries], _lead(scored), evidence, query)
-    return [
-        _ranked(entry, chance, tuple(more.pop(entry.candidate.file_id, ())))
-        for entry, chance in zip(entries, chances, strict=True)
-    ]
+    """The best entries among candidates whose definitions are known."""
+    return Ranking(candidates, query, idf, weights).entries(candidates, limit, max_per_file)
 
 
 def _by_file(
@@ -126,20 +174,15 @@ def _by_file(
         if len(entries) < limit and shown[file] < max(1, max_per_file):
             shown[file] += 1
             entries.append(each)
-        elif shown[file] and len(more[file]) < MOST_MORE:
+        elif file in shown and len(more[file]) < MOST_MORE:
             more[file].append(each.candidate)
     return entries, more
-
-
-def _ranked(entry: _Scored, chance: float, more: tuple[Candidate, ...]) -> Ranked:
-    signals = dict(zip(SIGNALS, entry.signals, strict=True))
-    return Ranked(entry.candidate, entry.score, signals, confidence.label(chance), chance, more)
 
 
 def _lead(scored: Sequence[_Scored]) -> float | None:
     """How far the best is ahead of any other file."""
     best = scored[0]
-    return next((best.score - each.score for each in scored if each.candidate.file_id != best.candidate.file_id), None)
+    return next((each.less - best.less for each in scored if each.candidate.file_id != best.candidate.file_id), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,46 +201,54 @@ class _Name:
 class _Asked:
     """The query as the signals see it."""
 
-    telling: Mapping[str, float]
-    """By term, its idf as a share of the rarest's: 1 for the word that tells most."""
     total: float
     """The sum of the terms' idf."""
     names: tuple[_Name, ...]
     one_name: bool
+    most_defined: float
+    """The most that `_defined_here` can say."""
     noise: frozenset[str]
-    beginnings: Mapping[str, list[str]]
-    """The terms by their first three letters."""
-    matches: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """By a name's word, what `match` found: the same words come again in many names."""
+    matches: _Matches
 
-    def match(self, word: str) -> tuple[float, float]:
-        """How telling the term is that a word of a name answers to, and the share of the word that it covers."""
-        known = self.matches.get(word)
-        if known is None:
-            known = self.matches[word] = self._match(word)
-        return known
 
-    def _match(self, word: str) -> tuple[float, float]:
-        if word in self.telling:
-            return self.telling[word], 1.0
-        kin = next((term for term in self.beginnings.get(word[:SHORTEST], ()) if _is_prefix(term, word)), None)
-        return (0.0, 0.0) if kin is None else (PREFIX_SHARE * self.telling[kin], PREFIX_SHARE)
+class _Matches(dict[str, tuple[float, float]]):
+    """By a name's word: how telling the term is that it answers to, and the share of the word that the term covers.
+
+    Kept, since the same words come again in many names.
+    """
+
+    def __init__(self, telling: Mapping[str, float]) -> None:
+        super().__init__()
+        self._telling = telling
+        self._beginnings: dict[str, list[str]] = defaultdict(list)
+        for term in telling:
+            self._beginnings[term[:SHORTEST]].append(term)
+
+    def __missing__(self, word: str) -> tuple[float, float]:
+        found = self[word] = self._find(word)
+        return found
+
+    def _find(self, word: str) -> tuple[float, float]:
+        if word in self._telling:
+            return self._telling[word], 1.0
+        for term in self._beginnings.get(word[:SHORTEST], ()):
+            if _is_prefix(term, word):
+                return PREFIX_SHARE * self._telling[term], PREFIX_SHARE
+        return 0.0, 0.0
 
 
 def _asked(query: Query, idf: Mapping[str, float]) -> _Asked:
     plain = [term for term in query.terms if not term.startswith("=")]
     rarest = max((idf[term] for term in plain if term in idf), default=0.0) or 1.0
     telling = {term: idf.get(term, rarest) / rarest for term in plain}
-    beginnings: dict[str, list[str]] = defaultdict(list)
-    for term in plain:
-        beginnings[term[:SHORTEST]].append(term)
+    names = tuple(map(_identifier, query.identifiers))
     return _Asked(
-        telling=telling,
         total=sum(telling.values()) * rarest or 1.0,
-        names=tuple(map(_identifier, query.identifiers)),
+        names=names,
         one_name=query.is_identifier,
+        most_defined=(max(ONE_NAME, ONE_TYPE) if query.is_identifier else 1.0) + FILE_OF_THE_NAME if names else 0.0,
         noise=noise.asked(query.terms),
-        beginnings=beginnings,
+        matches=_Matches(telling),
     )
 
 
@@ -212,39 +263,26 @@ def _is_prefix(one: str, other: str) -> bool:
     return len(short) >= SHORTEST and len(short) >= LEAST_SHARE * len(long) and long.startswith(short)
 
 
-def _signals(candidates: Sequence[Candidate], asked: _Asked) -> Iterator[tuple[Candidate, tuple[float, ...]]]:
-    """Each candidate with its signals before the weights, most of them in 0..1."""
+def _signals(candidates: Sequence[Candidate], asked: _Asked) -> tuple[list[float], ...]:
+    """The signals that need no definitions, before their weights, each a list as long as the candidates."""
     cosines = _scaled_cosines(candidates)
     words = _scaled([each.bm25 for each in candidates])
     file_cosines = _file_cosines(candidates, cosines)
-    file_words = _scaled([each.file_bm25 for each in candidates])
     coherence = _coherence(candidates, cosines, words)
-    outdated = noise.outdated({each.path for each in candidates})
-    of_path: dict[str, tuple[float, float, float]] = {}
-    for place, candidate in enumerate(candidates):
-        path = candidate.path
-        if path not in of_path:
-            of_path[path] = (
-                _covered(_path(path).words, asked),
-                float(noise.noisy(path, asked.noise, outdated)),
-                _path(path).depth,
-            )
-        file_name, noisy, depth = of_path[path]
-        yield (
-            candidate,
-            (
-                cosines[place],
-                words[place],
-                file_cosines[candidate.file_id],
-                file_words[place],
-                coherence[candidate.file_id],
-                file_name,
-                _definition_name(candidate, asked),
-                _defined_here(candidate, asked),
-                noisy,
-                depth,
-            ),
-        )
+    paths = {each.path for each in candidates}
+    outdated = noise.outdated(paths)
+    names = {path: _covered(_path(path).words, asked.matches) for path in paths}
+    noisy = {path: float(noise.noisy(path, asked.noise, outdated)) for path in paths}
+    return (
+        cosines,
+        words,
+        [file_cosines[each.file_id] for each in candidates],
+        _scaled([each.file_bm25 for each in candidates]),
+        [coherence[each.file_id] for each in candidates],
+        [names[each.path] for each in candidates],
+        [noisy[each.path] for each in candidates],
+        [_path(each.path).depth for each in candidates],
+    )
 
 
 def _scaled(values: Sequence[float]) -> list[float]:
@@ -279,38 +317,45 @@ def _coherence(candidates: Sequence[Candidate], cosines: Sequence[float], words:
     return dict(zip(sums, _scaled(list(sums.values())), strict=True))
 
 
-def _covered(words: Sequence[str], asked: _Asked) -> float:
+def _covered(words: Sequence[str], matches: _Matches) -> float:
     """The share of a name that the query mentions, times how telling the most telling of those words is.
 
     Without the second factor `request.py` would answer every query in which requests occur.
     """
     telling = mentioned = 0.0
     for word in words:
-        weight, share = asked.match(word)
-        mentioned += share
-        telling = max(telling, weight)
+        weight, share = matches[word]
+        if share:
+            mentioned += share
+            if weight > telling:
+                telling = weight
     return telling * mentioned / len(words) if mentioned else 0.0
 
 
-def _definition_name(candidate: Candidate, asked: _Asked) -> float:
+def _definition_name(candidate: Candidate, matches: _Matches) -> float:
     """The defined name that the query covers best."""
     best = 0.0
     for definition in candidate.definitions:
         words = definition.words
-        covered = _covered(words_of(definition.name) if words is None else words, asked)
-        best = max(best, covered * FAINT if definition.kind in FAINT_KINDS else covered)
+        covered = _covered(words_of(definition.name) if words is None else words, matches)
+        if definition.kind in FAINT_KINDS:
+            covered *= FAINT
+        if covered > best:
+            best = covered
     return best
 
 
 def _defined_here(candidate: Candidate, asked: _Asked) -> float:
     """Whether the query's identifiers are defined here, types before others; the file of that name counts a little."""
-    if not asked.names:
-        return 0.0
     types = others = files = 0.0
     for name in asked.names:
-        strengths = [(each.kind in TYPE_KINDS, _strength(name, each, candidate.path)) for each in candidate.definitions]
-        types += max((strength for is_type, strength in strengths if is_type), default=0.0)
-        others += max((strength for is_type, strength in strengths if not is_type), default=0.0)
+        strongest = {True: 0.0, False: 0.0}
+        for each in candidate.definitions:
+            is_type, strength = each.kind in TYPE_KINDS, _strength(name, each, candidate.path)
+            if strength > strongest[is_type]:
+                strongest[is_type] = strength
+        types += strongest[True]
+        others += strongest[False]
         files += _path(candidate.path).stem == name.folded
     if asked.one_name:
         types, others = types * ONE_TYPE, others * ONE_NAME

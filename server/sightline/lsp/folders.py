@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
+
+from lsprotocol import types
 
 from sightline import messages
 from sightline.errors import Cancelled, SightlineError
@@ -21,6 +24,7 @@ MANY: Final = 20
 """A bar for fewer saved files would be gone before it is read."""
 TOLD_SECONDS: Final = 0.5
 """How often at the most a client is told how far an index is."""
+LOG: Final = logging.getLogger(__name__)
 
 
 class Folder:
@@ -136,9 +140,13 @@ class Folder:
     async def _watch(self) -> None:
         from sightline.adapters import watching
 
-        async for paths in watching.changes(self.root):
+        async for paths in watching.changes(self.root, say=self._warn):
             if self.workspace is not None:
                 self.workspace.indexer.touch(paths)
+
+    def _warn(self, sentence: str) -> None:
+        LOG.warning("%s", sentence)
+        self._server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, f"Sightline: {sentence}"))
 
     def _report(self, step: Progress) -> None:
         self.progress = step

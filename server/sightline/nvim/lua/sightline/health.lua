@@ -105,8 +105,9 @@ end
 local function check_clients()
   local found = vim.lsp.get_clients({ name = config.NAME })
   for _, each in ipairs(found) do
-    local info = each.server_info or {}
-    health.ok(('running in %s: %s %s'):format(each.config.root_dir, info.name or 'sightline', info.version or ''))
+    local info = each.server_info -- which Neovim 0.10 does not keep
+    local version = info and info.version and (': %s %s'):format(info.name, info.version) or ''
+    health.ok(('running in %s%s'):format(each.config.root_dir, version))
   end
   if #found == 0 then
     health.info('not running yet')
