@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,13 +111,17 @@ class Source:
     """Is told of files whose text is not the index's."""
 
 
+class Reader(Protocol):
+    """Gives a file's current bytes, or None; without `wait` it raises BlockingIOError where it would have to."""
+
+    def __call__(self, root: Path, path: str, /, *, wait: bool) -> bytes | None: ...
+
+
 class Search:
     """Searches one or more projects at once: their candidates are pooled and ranked together."""
 
-    def __init__(
-        self, sources: Sequence[Source], embedder: LocalEmbedder, read: Callable[[Path, str], bytes | None]
-    ) -> None:
-        """`read` gives a file's current bytes, or None; the sources share the embedder."""
+    def __init__(self, sources: Sequence[Source], embedder: LocalEmbedder, read: Reader) -> None:
+        """The sources share the embedder."""
         self._sources = sources
         self._embedder = embedder
         self._read = read
@@ -174,7 +178,7 @@ class Search:
             hopeful = ranking.hopeful(options.limit)
             complete = [each for pool in pools for each in await pool.completed(hopeful)]
             ranked = ranking.entries(complete, options.limit, options.max_per_file)
-            await asyncio.gather(standing.read_files(ranked), standing.read_texts(ranked, pools))
+            await asyncio.gather(standing.read_texts(ranked, pools), standing.read_files(ranked))
             gone = standing.missing(ranked)
             if not gone:
                 standing.touch()
@@ -208,7 +212,7 @@ class _Pool:
             read = await self._snapshot.outlines(missing)
             self._outlines |= {each + self._shift: outline for each, outline in read.items()}
         return [
-            each._replace(start_byte=outline[0], definitions=outline[1])
+            Candidate(*each[:3], outline[0], *each[4:7], outline[1], each.repository_id)
             for each in candidates
             if (outline := self._outlines.get(each.chunk_id)) is not None
         ]
@@ -225,9 +229,7 @@ class _Pool:
 class _Standing:
     """Compares chunks with their files as they are now, each read once a search."""
 
-    def __init__(
-        self, sources: Sequence[Source], read: Callable[[Path, str], bytes | None], left_out: Place | None
-    ) -> None:
+    def __init__(self, sources: Sequence[Source], read: Reader, left_out: Place | None) -> None:
         self._sources = sources
         self._read = read
         self._left_out = left_out
@@ -238,10 +240,15 @@ class _Standing:
         self._outdated: set[tuple[int, str]] = set()
 
     async def read_files(self, ranked: Sequence[Ranked]) -> None:
-        """Off the loop, since a disk may be slow."""
-        wanted = {self._file(entry.candidate) for entry in ranked} - self._files.keys()
-        if wanted:
-            self._files |= await asyncio.to_thread(lambda: {each: self._read(*each) for each in wanted})
+        """Those that are not in memory off the loop, since a disk may be slow."""
+        slow = []
+        for each in {self._file(entry.candidate) for entry in ranked} - self._files.keys():
+            try:
+                self._files[each] = self._read(*each, wait=False)
+            except BlockingIOError:
+                slow.append(each)
+        if slow:
+            self._files |= await asyncio.to_thread(lambda: {each: self._read(*each, wait=True) for each in slow})
 
     async def read_texts(self, ranked: Sequence[Ranked], pools: Sequence[_Pool]) -> None:
         """What the index has of the entries."""

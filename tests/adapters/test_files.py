@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from sightline.adapters import files
+from sightline.adapters import files, opening
 from sightline.adapters.files import Content, Rules, Scan, Skipped
 from sightline.errors import Cancelled, FolderError
 
@@ -326,7 +326,7 @@ def test_a_skip_by_content_carries_the_stat(root: Path) -> None:
     assert outcome.stat.mtime_ns == status.st_mtime_ns
 
 
-@pytest.mark.parametrize("read", [files._open_beneath, files._open_by_path])
+@pytest.mark.parametrize("read", [opening.beneath, opening.by_path])
 def test_only_regular_files_are_opened_and_nothing_blocks(root: Path, read: Callable[..., object]) -> None:
     os.mkfifo(root / "pipe")
     (root / "link").symlink_to("/etc/passwd")
@@ -350,7 +350,7 @@ def test_a_file_behind_a_link_is_not_read_by_either_way(root: Path, tmp_path: Pa
     write(tmp_path / "outside/a.py")
     (root / "way").symlink_to(tmp_path / "outside")
     assert files.read(root, "way/a.py", Rules()) == Skipped("way/a.py", "link")
-    by_path = files._open_by_path(os.fsencode(root), [b"way", b"a.py"])
+    by_path = opening.by_path(os.fsencode(root), [b"way", b"a.py"])
     assert getattr(by_path, "reason", None) == "link"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from sightline.adapters import opening
 from sightline.adapters.ignoring import Ignore, Level, Rules, Verdict, never, parts
 from sightline.core import exclusions
 from sightline.core.exclusions import Reason
@@ -111,7 +111,7 @@ def read(root: Path, path: str, rules: Rules) -> Content | Skipped:
     """
     names, base = parts(path), os.fsencode(root)
     shown = _text(b"/".join(names))
-    open_file = _open_beneath if os.open in os.supports_dir_fd else _open_by_path
+    open_file = opening.beneath if os.open in os.supports_dir_fd else opening.by_path
     if not root.is_absolute():
         raise _relative(root)
     try:
@@ -128,17 +128,24 @@ def read(root: Path, path: str, rules: Rules) -> Content | Skipped:
         return _skipped(shown, _failure(error, base, names))
 
 
-def current(root: Path, path: str) -> bytes | None:
-    """A regular file's bytes now, whatever they are; None where there is no such file below the root, or no more."""
+def current(root: Path, path: str, *, wait: bool = True) -> bytes | None:
+    """A regular file's bytes now, whatever they are; None where there is no such file below the root, or no more.
+
+    Without `wait`, a file that is not in memory raises BlockingIOError.
+    """
     names, base = parts(path), os.fsencode(root)
     try:
-        handle = _open_at_once(base, names) or _open_beneath(base, names)
+        handle = opening.at_once(base, names) or opening.beneath(base, names)
         if isinstance(handle, Verdict):
             return None
         try:
-            return _bytes(handle, LARGEST_SHOWN) if stat.S_ISREG(os.fstat(handle).st_mode) else None
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                return None
+            return opening.everything(handle, LARGEST_SHOWN) if wait else opening.in_memory(handle)
         finally:
             os.close(handle)
+    except BlockingIOError:
+        raise
     except OSError:
         return None
 
@@ -150,7 +157,7 @@ def explain(root: Path, path: str, rules: Rules) -> str | None:
     if verdict.reason:
         return _skipped(path, verdict).sentence
     outcome = read(base, path, rules)
-    if isinstance(outcome, Content) or outcome.detail == _A_FOLDER:
+    if isinstance(outcome, Content) or outcome.detail == opening.A_FOLDER:
         return None
     return outcome.sentence
 
@@ -251,7 +258,7 @@ class _Walk:
     def _take(self, level: Level, entry: os.DirEntry[bytes], path: bytes) -> None:
         is_folder = entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
         if not is_folder and not entry.is_file(follow_symlinks=False):
-            self._skip(path, _unfit(entry.stat(follow_symlinks=False).st_mode) or Verdict("link"))
+            self._skip(path, opening.unfit_kind(entry.stat(follow_symlinks=False).st_mode) or Verdict("link"))
             return
         verdict = self._ignore.decide(level, entry.name, is_folder=is_folder)
         if is_folder and self._ignore.enters(level, entry.name, verdict):
@@ -301,19 +308,6 @@ def _stat(status: os.stat_result) -> Stat:
     return Stat(*numbers)
 
 
-_A_FOLDER: Final = "a folder"
-_KINDS: Final = {stat.S_IFDIR: _A_FOLDER, stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
-_FOLDER_FLAGS: Final = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
-_FILE_FLAGS: Final = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-def _unfit(mode: int) -> Verdict | None:
-    if stat.S_ISREG(mode):
-        return None
-    return Verdict("link") if stat.S_ISLNK(mode) else Verdict("special", _KINDS.get(stat.S_IFMT(mode), "a device"))
-
-
 def _failure(error: OSError, base: bytes, names: Sequence[bytes]) -> Verdict:
     """Why a path could not be opened. Linux calls a link in a folder's place `not a directory`."""
     paths = (os.path.join(base, *names[: end + 1]) for end in range(len(names)))
@@ -333,63 +327,22 @@ def _never(names: Sequence[bytes], root: str) -> Verdict | None:
     return None
 
 
-def _open_beneath(base: bytes, names: Sequence[bytes]) -> int | Verdict:
-    """Open a file name by name, so that no link is followed even if one takes a folder's place meanwhile."""
-    folder = os.open(base, _FOLDER_FLAGS)
-    try:
-        for name in names[:-1]:
-            outer, folder = folder, os.open(name, _FOLDER_FLAGS | _NO_LINK, dir_fd=folder)
-            os.close(outer)
-        unfit = _unfit(os.stat(names[-1], dir_fd=folder, follow_symlinks=False).st_mode)
-        return unfit or os.open(names[-1], _FILE_FLAGS, dir_fd=folder)
-    finally:
-        os.close(folder)
-
-
-def _open_at_once(base: bytes, names: Sequence[bytes]) -> int | None:
-    """In a third of the time, where the system (Linux) tells where an open file is; None if it is elsewhere."""
-    handle = os.open(path := b"/".join((base, *names)), _FILE_FLAGS)
-    with contextlib.suppress(OSError):
-        if os.readlink(b"/proc/self/fd/%d" % handle) == path:
-            return handle
-    os.close(handle)
-    return None
-
-
-def _open_by_path(base: bytes, names: Sequence[bytes]) -> int | Verdict:
-    """The same where the system (Windows) opens by whole paths only; a swap between check and open goes unseen."""
-    path = os.path.join(base, *names)
-    unfit = _unfit(os.lstat(path).st_mode)
-    if not unfit and os.path.realpath(path) != os.path.join(os.path.realpath(base), *names):
-        unfit = Verdict("link")
-    return unfit or os.open(path, _FILE_FLAGS)
-
-
 def _content(handle: int, root: Path, path: str, rules: Rules) -> Content | Skipped:
     status, largest = os.fstat(handle), rules.max_file_bytes
     known = _stat(status)
-    if unfit := _unfit(status.st_mode):
+    if unfit := opening.unfit_kind(status.st_mode):
         return _skipped(path, unfit)
     if known.size > largest:
         return _too_large(path, known, largest)
-    data, after = _bytes(handle, largest + 1), _stat(os.fstat(handle))
+    data, after = opening.everything(handle, largest + 1), _stat(os.fstat(handle))
     if after != known:
         # Written meanwhile: read once more, then take it. The stat from before lets the next scan see a further change.
-        known, data = after, _bytes(handle, largest + 1)
+        known, data = after, opening.everything(handle, largest + 1)
     if len(data) > largest:
         return _too_large(path, _stat(os.fstat(handle)), largest)
     if unfit := _unfit_content(data, root, path, rules):
         return replace(_skipped(path, unfit), stat=known)
     return Content(path, data, known, hashlib.sha256(data).digest())
-
-
-def _bytes(handle: int, most: int) -> bytes:
-    os.lseek(handle, 0, os.SEEK_SET)
-    # As much memory is taken as is asked for: to ask for `most` at once would cost more than the reading.
-    size = os.fstat(handle).st_size
-    with open(handle, "rb", closefd=False) as file:
-        data = file.read(min(most, size + 1))
-        return data + file.read(most - len(data)) if len(data) > size else data
 
 
 def _unfit_content(data: bytes, root: Path, path: str, rules: Rules) -> Verdict | None:

@@ -94,10 +94,11 @@ class Ranking:
         self._candidates = candidates
         self._query = query
         self._weights = weights
+        self._factors = astuple(weights)
         self._asked = _asked(query, idf)
         self._columns = _signals(candidates, self._asked) if candidates else ()
         sums = [0.0] * len(candidates)
-        for factor, column in zip(astuple(weights), self._columns, strict=False):
+        for factor, column in zip(self._factors, self._columns, strict=False):
             sums = [have + factor * value for have, value in zip(sums, column, strict=True)]
         self._sums = sums
         self._places = {each.chunk_id: place for place, each in enumerate(candidates)}
@@ -145,7 +146,7 @@ class Ranking:
 
     def _signals_of(self, entry: _Scored) -> dict[str, float]:
         place = self._places[entry.chunk_id]
-        known = [factor * column[place] for factor, column in zip(astuple(self._weights), self._columns, strict=False)]
+        known = [factor * column[place] for factor, column in zip(self._factors, self._columns, strict=False)]
         return dict(zip(SIGNALS, (*known, entry.definition_name, entry.defined_here), strict=True))
 
 

@@ -172,14 +172,14 @@ class Session:
             raise FolderError("that is no file URI", hint="Write file:///path.")
         return Path(path).resolve()
 
-    def read(self, root: Path, path: str) -> bytes | None:
+    def read(self, root: Path, path: str, *, wait: bool = True) -> bytes | None:
         """A file's text as the user sees it: the open document's, else the disk's."""
         from sightline.adapters import files
 
         document = self._documents.get(root / path)
         if document is not None:
             return document.source.encode("utf-8", "surrogatepass")
-        return files.current(root, path)
+        return files.current(root, path, wait=wait)
 
     def text_in(self, text: str, range_: messages.Range) -> str:
         """The part of a text that a range in the client's units covers."""
