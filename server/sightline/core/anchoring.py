@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 from sightline.core.identifiers import WORD_PATTERN, folded, terms
@@ -83,17 +84,42 @@ def best_line(lines: Sequence[str], wanted: Collection[str], names: Collection[s
     """
     asked = frozenset(wanted)
     whole = frozenset(map(folded, names)) - {""}
+    likely = _lines_with(_beginnings(asked, whole), lines)
     # What each word answers to, and only once: the same words stand in many lines.
-    words = set(_WORD.findall("\n".join(lines)))
+    words = set(_WORD.findall("\n".join([lines[number] for number in likely])))
     telling = {word: answers for word in words if (answers := _answers(word, asked, whole))}
     best, most = -1, 0.0
-    for number, line in enumerate(lines):
-        found = _hits(line, telling) if any(map(line.__contains__, telling)) else 0.0
-        if found + _DECLARES > most and (score := _score(line, found, signature, telling)) > most:
+    for number in likely if telling else ():
+        found = _hits(lines[number], telling)
+        if found + _DECLARES > most and (score := _score(lines[number], found, signature, telling)) > most:
             best, most = number, score
     if best >= 0:
         return best
     return next((number for number, line in enumerate(lines) if _declared(line, signature)), 0)
+
+
+@lru_cache(64)
+def _beginnings(asked: frozenset[str], whole: frozenset[str]) -> tuple[str, ...]:
+    """How the words of the query begin, whatever they are inflected to: but for the last letter (tries: try)."""
+    terms = {term.lstrip("=") for term in asked} | whole
+    return tuple(sorted({term[: 3 if len(term) > 3 else 2] for term in terms}))
+
+
+def _lines_with(beginnings: Collection[str], lines: Sequence[str]) -> Sequence[int]:
+    """The lines that hold one of them; all, where something is beyond ASCII."""
+    text = "\n".join(lines)
+    if not text.isascii():
+        return range(len(lines))
+    text = text.lower()
+    ends = list(accumulate([len(line) + 1 for line in lines]))
+    found = set()
+    for beginning in beginnings:
+        place = text.find(beginning)
+        while place >= 0:
+            number = bisect_right(ends, place)
+            found.add(number)
+            place = text.find(beginning, ends[number])
+    return sorted(found)
 
 
 def _score(line: str, found: float, signature: str, telling: Mapping[str, Mapping[str, float]]) -> float:
