@@ -6,14 +6,21 @@ import asyncio
 import contextlib
 import os
 import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pytest
 
+from adapters.external import External, installed
 from sightline.adapters.postgres import REGISTRY
+from sightline.adapters.signals import TOUCHED
 from sightline.errors import DatabaseUnavailable, FolderError, ProjectNotFound
-from sightline.jobs import Progress
+from sightline.jobs import Progress, State, Summary
+from sightline.keeping import TAKEOVER_SECONDS
+from sightline.settings import DatabaseSettings, IndexSettings, Settings
 from sightline.workspaces import Workspace, Workspaces
 from support import Files, content_of, index, paths_of
 
@@ -197,15 +204,9 @@ async def test_a_lost_connection_in_the_middle_is_an_error_and_the_next_run_heal
     folder.write({f"m{number}.py": SESSION * 40 + f"\nUNIQUE_{number} = 1\n" for number in range(200)})
     ended: list[asyncio.Task[None]] = []
 
-    async def end_backends() -> None:
-        async with sightline.server.connection(REGISTRY) as connection:
-            await connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", workspace.project.database
-            )
-
     def report(step: Progress) -> None:
         if step.files_done and not ended:
-            ended.append(asyncio.create_task(end_backends()))
+            ended.append(asyncio.create_task(end_backends(sightline, workspace)))
 
     with pytest.raises(DatabaseUnavailable):
         await workspace.index(report)
@@ -238,3 +239,273 @@ async def test_many_small_changes_leave_few_segments_and_the_same_answers(
     fresh = await sightline.open((tmp_path / "copy").resolve())
     await index(fresh)
     assert await content_of(workspace) == await content_of(fresh)
+
+
+async def test_a_moved_file_keeps_the_vectors_of_its_texts(
+    sightline: Workspaces, workspace: Workspace, folder: Files, tmp_path: Path
+) -> None:
+    folder.write({"a.py": SESSION, "b.py": RETRY, "c.py": RETRY})
+    first = await index(workspace)
+    assert (first.chunks_added, first.texts_embedded) == (3, 2)
+    (folder.root / "deep").mkdir()
+    (folder.root / "a.py").rename(folder.root / "deep/renamed.py")
+    folder.write({"d.py": SESSION})
+    moved = await index(workspace)
+    assert (moved.files_indexed, moved.files_removed, moved.chunks_added, moved.texts_embedded) == (2, 1, 2, 0)
+    shutil.copytree(folder.root, tmp_path / "copy")
+    fresh = await sightline.open((tmp_path / "copy").resolve())
+    assert (await index(fresh)).texts_embedded == 2
+    assert await content_of(workspace) == await content_of(fresh)
+
+
+async def test_what_comes_back_is_not_embedded_again_and_what_was_is_counted(
+    workspace: Workspace, folder: Files
+) -> None:
+    versions = [
+        {f"m{number}.py": f"def function_{number}():\n    return {base + number}\n" for number in range(9)}
+        for base in (0, 100)
+    ]
+    embedded = []
+    for version in (versions[0], versions[1], versions[0], versions[1]):
+        folder.write(version)
+        embedded.append((await index(workspace)).texts_embedded)
+    assert embedded == [9, 9, 0, 0]
+    pool = await workspace.store.pool()
+    assert await pool.fetchval("select sum(chunk_count) from embedding_metadata") == 18
+    jobs = await workspace.store.jobs(workspace.checkout.repository_id)
+    assert [job["texts_embedded"] for job in jobs] == [0, 0, 9, 9]
+
+
+async def test_a_second_checkout_of_the_project_embeds_only_its_own_texts(
+    sightline: Workspaces, workspace: Workspace, folder: Files, tmp_path: Path
+) -> None:
+    folder.write({f"m{number}.py": f"def function_{number}(): pass\n" for number in range(30)})
+    await index(workspace)
+    shutil.copytree(folder.root, tmp_path / "worktree")
+    (tmp_path / "worktree/own.py").write_text(SESSION)
+    worktree = await sightline.open((tmp_path / "worktree").resolve(), workspace.project.id)
+    summary = await index(worktree)
+    assert (summary.chunks_added, summary.texts_embedded) == (31, 1)
+
+
+@pytest.mark.parametrize("when", ["scanning", "indexing"])
+async def test_cancelling_takes_less_than_a_second(workspace: Workspace, folder: Files, when: str) -> None:
+    folder.write({f"m{number}.py": (SESSION + f"X{number} = 1\n") * 500 for number in range(60)})
+    cancelled: list[float] = []
+
+    def report(step: Progress) -> None:
+        if step.phase == when and not cancelled:
+            workspace.indexer.cancel()
+            cancelled.append(time.monotonic())
+
+    summary = await workspace.index(report)
+    assert time.monotonic() - cancelled[0] < 1
+    assert summary.files_indexed < 60
+    job = (await workspace.store.jobs(workspace.checkout.repository_id))[0]
+    assert (job["state"], job["phase"]) == ("cancelled", when)
+
+
+@dataclass
+class Kept:
+    """A server's side of a checkout: its states as it tells them."""
+
+    workspace: Workspace
+    states: list[State] = field(default_factory=list)
+
+    @property
+    def role(self) -> str:
+        return self.states[-1].role if self.states else ""
+
+    @property
+    def summaries(self) -> list[Summary]:
+        return [each.summary for each in self.states if each.summary is not None]
+
+    async def until(self, condition: Callable[[], object], within: float = 20) -> None:
+        async with asyncio.timeout(within):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    async def finds(self, query: str, path: str) -> None:
+        async with asyncio.timeout(20):
+            while True:
+                with contextlib.suppress(DatabaseUnavailable):
+                    if path in (await paths_of(self.workspace, query))[:1]:
+                        return
+                await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def kept(workspace: Workspace) -> AsyncIterator[Kept]:
+    """Keeps a checkout's index, without a watcher: what nobody touches is not seen."""
+    server = Kept(workspace)
+    task = asyncio.create_task(workspace.indexer.keep(lambda step: None, server.states.append))
+    try:
+        yield server
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_a_reader_forwards_what_it_is_told_and_hears_what_was_done(
+    sightline: Workspaces, workspace: Workspace, folder: Files
+) -> None:
+    folder.write({"a.py": SESSION})
+    async with kept(workspace) as writer:
+        await writer.until(lambda: writer.summaries)
+        async with kept(await sightline.open(workspace.checkout.root)) as reader:
+            await reader.until(lambda: reader.role)
+            assert (writer.role, reader.role) == ("writer", "reader")
+            folder.write({"b.py": RETRY})
+            reader.workspace.indexer.touch(["b.py"])
+            await reader.until(lambda: reader.summaries)
+            assert reader.summaries[0].sentence() == "1 files indexed by another process"
+            await reader.finds("retry_failed_uploads", "b.py")
+            folder.write({f"many{number}/{'x' * 200}.py": f"def many_{number}(): pass\n" for number in range(1_500)})
+            reader.workspace.indexer.touch([f"many{number}/{'x' * 200}.py" for number in range(1_500)])
+            await writer.until(lambda: writer.summaries[-1].files_indexed >= 1_500)
+            assert reader.role == "reader"
+
+
+async def test_what_no_server_would_say_is_not_listened_to(
+    sightline: Workspaces, workspace: Workspace, folder: Files
+) -> None:
+    folder.write({"a.py": SESSION})
+    repository = workspace.checkout.repository_id
+    async with kept(workspace) as writer:
+        await writer.until(lambda: writer.summaries)
+        folder.write({"b.py": RETRY})
+        async with sightline.server.connection(workspace.project.database) as other:
+            for said in (
+                "", "[]", "no json", f'{{"repository": {repository}}}', '{"repository": 77, "paths": ["b.py"]}',
+                f'{{"repository": {repository}, "paths": ["../../x"], "force": false, "job": false}}',
+            ):  # fmt: skip
+                await other.execute("select pg_notify($1, $2)", TOUCHED, said)
+            assert await paths_of(workspace, "retry_failed_uploads") == ["a.py"]
+            await workspace.store.forward(repository, {"b.py": False}, as_job=False)
+            await writer.finds("retry_failed_uploads", "b.py")
+        assert writer.role == "writer"
+        folder.write({"x" * 200 + ".py": RETRY})
+        await workspace.store.forward(repository, {"y" * 8_000: False}, as_job=True)
+        await writer.until(lambda: writer.summaries[-1].files_seen >= 3)
+        job = (await workspace.store.jobs(repository))[0]
+        assert (job["kind"], job["state"]) == ("scan", "completed")
+
+
+async def test_looking_at_everything_in_case_of_a_missed_event_is_no_job(workspace: Workspace, folder: Files) -> None:
+    folder.write({"a.py": SESSION})
+    await index(workspace)
+    folder.write({"b.py": RETRY})
+    workspace.indexer.reconcile()
+    async with workspace.indexer.writing() as writer:
+        assert writer is not None
+        assert (await workspace.indexer.settle(writer)).files_indexed == 1
+    assert len(await workspace.store.jobs(workspace.checkout.repository_id)) == 1
+
+
+async def test_a_reader_takes_over_at_once_from_a_writer_that_leaves(
+    sightline: Workspaces, workspace: Workspace, folder: Files
+) -> None:
+    folder.write({"a.py": SESSION})
+    async with contextlib.AsyncExitStack() as stack:
+        async with kept(workspace) as writer:
+            await writer.until(lambda: writer.summaries)
+            reader = await stack.enter_async_context(kept(await sightline.open(workspace.checkout.root)))
+            await reader.until(lambda: reader.role == "reader")
+            folder.write({"b.py": RETRY})
+        left = time.monotonic()
+        await reader.until(lambda: reader.role == "writer")
+        assert time.monotonic() - left < TAKEOVER_SECONDS / 2
+        await reader.finds("retry_failed_uploads", "b.py")
+
+
+async def test_servers_whose_connections_are_lost_find_their_roles_again(
+    sightline: Workspaces, workspace: Workspace, folder: Files
+) -> None:
+    folder.write({"a.py": SESSION})
+    async with kept(workspace) as one, kept(await sightline.open(workspace.checkout.root)) as other:
+        await one.until(lambda: one.role and other.role and (one.summaries or other.summaries))
+        await end_backends(sightline, workspace)
+        await one.until(
+            lambda: "waiting" in {state.role for state in one.states} & {state.role for state in other.states}
+        )
+        await one.until(lambda: sorted((one.role, other.role)) == ["reader", "writer"])
+        folder.write({"b.py": RETRY})
+        for each in (one, other):
+            each.workspace.indexer.touch(["b.py"])
+        await one.finds("retry_failed_uploads", "b.py")
+
+
+async def end_backends(sightline: Workspaces, workspace: Workspace) -> None:
+    async with sightline.server.connection(REGISTRY) as connection:
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", workspace.project.database
+        )
+
+
+async def test_who_asks_for_an_index_while_a_server_writes_is_served_by_it(
+    sightline: Workspaces, workspace: Workspace, folder: Files
+) -> None:
+    folder.write({"a.py": SESSION})
+    command = await sightline.open(workspace.checkout.root)
+    async with kept(workspace) as server:
+        await server.until(lambda: server.summaries)
+        folder.write({"b.py": RETRY})
+        summary = await asyncio.wait_for(index(command, force=True), 20)
+        assert summary.sentence() == "2 files indexed: 1 chunks new, 0 gone (by another process)"
+        assert await paths_of(command, "retry_failed_uploads") == ["b.py", "a.py"]
+        job = (await command.store.jobs(command.checkout.repository_id))[0]
+        assert (job["id"], job["kind"], job["state"]) == (summary.job, "force", "completed")
+
+
+@pytest.fixture(scope="module")
+def external() -> Iterator[External]:
+    """A Postgres that can be stopped and stays so."""
+    with installed() as server:
+        yield server
+
+
+async def test_while_the_database_is_stopped_searches_say_so_and_indexing_goes_on_after_it(
+    external: External, folder: Files, tmp_path: Path
+) -> None:
+    folder.write({f"m{number}.py": f"def function_{number}(): pass\n" for number in range(40)})
+    settings = Settings(database=DatabaseSettings(url=external.url()))
+    async with Workspaces.started(settings, tmp_path / "data") as sightline:
+        workspace = await sightline.open(folder.root.resolve())
+        async with kept(workspace) as server:
+            await server.until(lambda: server.summaries)
+            external.stop()
+            await server.until(lambda: server.role == "waiting", 5)
+            folder.write({"b.py": RETRY})
+            folder.remove("m7.py")
+            server.workspace.indexer.touch(["b.py"])
+            for _ in range(3):
+                began = time.monotonic()
+                with pytest.raises(DatabaseUnavailable, match="does not answer"):
+                    await paths_of(workspace, "retry_failed_uploads")
+                assert time.monotonic() - began < 1
+                await asyncio.sleep(0.3)
+            external.start()
+            await server.finds("retry_failed_uploads", "b.py")
+            await server.until(lambda: server.role == "writer")
+            assert (await workspace.status())["files"] == 40
+
+
+async def test_a_long_job_rests_while_the_machine_is_busy_and_a_short_one_does_not(
+    data_dir: Path, folder: Files
+) -> None:
+    settings = Settings(data_dir=data_dir, index=IndexSettings(pause_above_load=1e-6))
+    folder.write({"a.py": SESSION})
+    async with Workspaces.started(settings, data_dir) as sightline:
+        workspace = await sightline.open(folder.root.resolve())
+        assert (await index(workspace)).files_indexed == 1
+        folder.write({f"m{number}.py": RETRY for number in range(30)})
+        phases = set()
+
+        def report(step: Progress) -> None:
+            phases.add(step.phase)
+            if step.phase == "resting":
+                workspace.indexer.cancel()
+
+        assert (await workspace.index(report)).files_indexed == 0
+        assert phases == {"scanning", "indexing", "resting"}

@@ -12,6 +12,7 @@ import pytest
 
 from sightline.__main__ import open_sightline
 from sightline.adapters.embedded import Place
+from sightline.adapters.files import Skipped
 from sightline.errors import FolderError, SightlineError
 from sightline.jobs import Progress
 from sightline.settings import DatabaseSettings, EmbeddingSettings, Settings
@@ -146,15 +147,47 @@ async def test_an_index_that_another_process_makes_is_waited_for_and_shown(
     async with other.indexer.writing() as writer:
         assert writer is not None
         waiting = asyncio.create_task(workspace.index(report))
-        job = await writer.start_job("scan", 7, "1")
-        await writer.update_job(job, files_done=3, chunks=21)
+        while not (left := await writer.unfinished_jobs()):
+            await asyncio.sleep(0.01)
+        job = await writer.begin_job("scan", [""], "1", left)
+        await writer.update_job(job, state="running", phase="indexing", files_total=7, files_done=3, chunks=21)
         await asyncio.wait_for(shown.wait(), 20)
         assert not waiting.done()
-        await writer.finish_job(job, "completed", "done")
+        await writer.finish_job(job, "completed", "3 files indexed", failed=[Skipped("b.py", "unreadable")])
+        summary = await waiting
+    assert (summary.job, summary.chunks_added, [each.path for each in summary.failed]) == (job, 21, ["b.py"])
+    assert summary.sentence() == "3 files indexed (by another process)"
+    step = next(each for each in seen if each.files_total)
+    assert (step.files_done, step.files_total, step.phase, step.job) == (3, 7, "indexing", job)
+
+
+async def test_an_index_whose_maker_ends_is_made_by_who_waited(
+    workspace: Workspace, folder: Files, sightline: Workspaces
+) -> None:
+    folder.write({"a.py": CODE})
+    other = await sightline.open(folder.root)
+    async with other.indexer.writing() as writer:
+        assert writer is not None
+        waiting = asyncio.create_task(workspace.index(lambda step: None))
+        while not (left := await writer.unfinished_jobs()):
+            await asyncio.sleep(0.01)
+        job = await writer.begin_job("scan", [""], "1", left)
     summary = await waiting
-    assert summary.files_indexed == 1
-    step = next(each for each in seen if each.job == job)
-    assert (step.files_done in (0, 3), step.files_total, step.phase) == (True, 7, "waiting")
+    assert (summary.job, summary.files_indexed) == (job, 1)
+
+
+async def test_an_index_that_another_process_cannot_make_is_an_error(
+    workspace: Workspace, folder: Files, sightline: Workspaces
+) -> None:
+    other = await sightline.open(folder.root)
+    async with other.indexer.writing() as writer:
+        assert writer is not None
+        waiting = asyncio.create_task(workspace.index(lambda step: None))
+        while not (left := await writer.unfinished_jobs()):
+            await asyncio.sleep(0.01)
+        await writer.finish_job(left[0].id, "failed", "no room", "no room")
+        with pytest.raises(SightlineError, match="could not finish: no room"):
+            await waiting
 
 
 async def test_a_folder_behind_a_link_is_the_folder(sightline: Workspaces, folder: Files, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sightline import messages, searching
 from sightline.core.anchoring import lines_of, marks
@@ -48,42 +48,47 @@ def to_project(project: Project) -> messages.AnswerProject:
 
 def to_hit(hit: searching.Hit, encoding: Encoding) -> messages.Hit:
     lines = lines_of(hit.text)
-    units = _UNITS[encoding]
+    units = len if hit.text.isascii() else _UNITS[encoding]
     best = lines[hit.best_line - hit.start_line].rstrip()
     shown = _window(len(lines), hit.best_line - hit.start_line)
-    return messages.Hit(
-        uri=(hit.root / hit.path).as_uri(),
-        range=_range(hit.start_line, 0, hit.end_line, units(lines[-1])),
-        selection_range=_range(hit.best_line, units(_indent(best)), hit.best_line, units(best)),
-        path=hit.path,
-        project_id=hit.project_id,
-        language=hit.language,
-        kind=hit.kind,
-        symbol=hit.symbol,
-        container=hit.container,
-        snippet="\n".join(lines[shown.start : shown.stop]),
-        snippet_line=hit.start_line + shown.start,
-        highlights=tuple(_highlights(hit, lines, shown, units)),
-        label=hit.label,
-        score=round(hit.score, 4),
-        verified=hit.verified,
-        more=tuple(
-            messages.MoreHit(range=_range(each.start_line, 0, each.end_line + 1, 0), symbol=each.symbol)
-            for each in hit.more
-        ),
-        signals={name: round(value, 4) for name, value in hit.signals.items()} or None,
-    )
+    # Plain values, checked in one step: a model for each position takes longer to make than all the rest.
+    values = {
+        "uri": (hit.root / hit.path).as_uri(),
+        "range": _range(hit.start_line, 0, hit.end_line, units(lines[-1])),
+        "selection_range": _range(hit.best_line, units(_indent(best)), hit.best_line, units(best)),
+        "path": hit.path,
+        "project_id": hit.project_id,
+        "language": hit.language,
+        "kind": hit.kind,
+        "symbol": hit.symbol,
+        "container": hit.container,
+        "snippet": "\n".join(lines[shown.start : shown.stop]),
+        "snippet_line": hit.start_line + shown.start,
+        "highlights": _highlights(hit, lines[shown.start : shown.stop], hit.start_line + shown.start, units),
+        "label": hit.label,
+        "score": round(hit.score, 4),
+        "verified": hit.verified,
+        "more": [
+            {"range": _range(each.start_line, 0, each.end_line + 1, 0), "symbol": each.symbol} for each in hit.more
+        ],
+        "signals": {name: round(value, 4) for name, value in hit.signals.items()} or None,
+    }
+    return messages.Hit.model_validate(values)
 
 
 def _highlights(
-    hit: searching.Hit, lines: Sequence[str], shown: range, units: Callable[[str], int]
-) -> list[messages.Range]:
-    found = []
-    for number in shown:
-        line, at = lines[number], hit.start_line + number
-        for start, end in marks(line, hit.terms):
-            found.append(_range(at, units(line[:start]), at, units(line[:end])))
-    return found[:MOST_MARKS]
+    hit: searching.Hit, shown: Sequence[str], first_line: int, units: Callable[[str], int]
+) -> list[dict[str, Any]]:
+    """The places of what matches in the lines that are shown, the first of which is `first_line`."""
+    found: list[dict[str, Any]] = []
+    number = begin = 0
+    for start, end in marks("\n".join(shown), hit.terms)[:MOST_MARKS]:
+        while start > begin + len(shown[number]):
+            begin += len(shown[number]) + 1
+            number += 1
+        line, at = shown[number], first_line + number
+        found.append(_range(at, units(line[: start - begin]), at, units(line[: end - begin])))
+    return found
 
 
 def _window(count: int, best: int) -> range:
@@ -96,7 +101,5 @@ def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
 
 
-def _range(start_line: int, start: int, end_line: int, end: int) -> messages.Range:
-    return messages.Range(
-        start=messages.Position(line=start_line, character=start), end=messages.Position(line=end_line, character=end)
-    )
+def _range(start_line: int, start: int, end_line: int, end: int) -> dict[str, Any]:
+    return {"start": {"line": start_line, "character": start}, "end": {"line": end_line, "character": end}}

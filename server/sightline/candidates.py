@@ -9,7 +9,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.adapters.snapshots import Snapshot
+from sightline.adapters.snapshots import FilePlace, Snapshot
 from sightline.core import bits, bm25
 from sightline.core.analysis import OWN_KIND_SHIFT, kind_bits
 from sightline.core.identifiers import folded, text_terms
@@ -40,17 +40,32 @@ class Found:
     idf: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The files that `changed:` and `-changed:` are about, as git knows them."""
+
+    wanted: frozenset[FilePlace]
+    unwanted: frozenset[FilePlace]
+
+
 class Candidates:
     """Chooses about 160 chunks of a snapshot, with the scores that the ranker weighs."""
 
     def __init__(
-        self, snapshot: Snapshot, repositories: list[int], query: Query, vector: NDArray[np.float32] | None, mode: Mode
+        self,
+        snapshot: Snapshot,
+        repositories: list[int],
+        query: Query,
+        vector: NDArray[np.float32] | None,
+        mode: Mode,
+        changes: Changes | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._repositories = repositories
         self._query = query
         self._vector = vector
         self._mode = mode
+        self._changes = changes
         self._turn = asyncio.Lock()
         """The snapshot's connection serves one at a time."""
 
@@ -58,7 +73,7 @@ class Candidates:
         """None where nothing was asked, or the filters let nothing through."""
         snapshot, filters = self._snapshot, self._query.filters
         words = snapshot.words
-        files = await snapshot.files(self._repositories, filters)
+        files = await self._files(filters)
         exact = await self._exact(filters)
         mask = _mask(words.file_ids, words.kinds, words.chunk_ids, filters, files, exact) & words.live
         if not mask.any():
@@ -80,6 +95,23 @@ class Candidates:
         closeness = 2 + np.fromiter(cosines.values(), np.float64, len(cosines))
         chosen |= await self._best_of(near, closeness, BEST_BY_MEANING, TIES * BEST_BY_MEANING)
         return Found(await self._with_scores(chosen, cosines, scores), scores.idf)
+
+    async def _files(self, filters: Filters) -> NDArray[np.int32] | None:
+        """Ids of the files that may answer; None where all may."""
+        files = await self._snapshot.files(self._repositories, filters)
+        if self._changes is None:
+            return files
+        allowed = self._snapshot.words.files if files is None else files
+        if filters.changed:
+            allowed = np.intersect1d(allowed, await self._changed(self._changes.wanted))
+        if filters.not_changed:
+            allowed = np.setdiff1d(allowed, await self._changed(self._changes.unwanted))
+        return allowed
+
+    async def _changed(self, places: frozenset[FilePlace]) -> NDArray[np.int32]:
+        """Ids of the files at these places, and of those that have changed in an editor."""
+        found = await self._snapshot.files_at(places | self._snapshot.unsaved)
+        return np.array([each for each, _ in found.values()], np.int32)
 
     async def _exact(self, filters: Filters) -> NDArray[np.int64] | None:
         """Ids of chunks that hold all quoted texts (and none of the excluded ones); None where nothing is quoted."""

@@ -4,53 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+from sightline import keeping
 from sightline.adapters import files
-from sightline.adapters.analysing import FileTask, Result, Task, Workers
+from sightline.adapters.analysing import Recall, Result, Task, Workers, recall_nothing
 from sightline.adapters.embedding import Identity
 from sightline.adapters.files import Found, Rules, Skipped
 from sightline.adapters.ignoring import parts
+from sightline.adapters.journal import Unfinished
+from sightline.adapters.signals import WHOLE, Ears, Seat
 from sightline.adapters.store import Checkout, Store
-from sightline.adapters.writing import INDEXED, Counts, FileRow, Writer
-from sightline.core.analysis import VERSION
-from sightline.core.diffing import StoredChunk
-from sightline.errors import AnalysisError, SightlineError
-from sightline.jobs import RETRIED, Progress, Report, State, Summary
+from sightline.adapters.writing import INDEXED, Counts, FileRow, Writer, made_with
+from sightline.errors import AnalysisError, Cancelled, SightlineError
+from sightline.jobs import Progress, Report, State, Summary
+from sightline.planning import Plan, batches, divided, is_unchanged, task_of
 
-BATCH_BYTES: Final = 1 << 20
-BATCH_FILES: Final = 200
-RACY_NS: Final = 2_000_000_000
-"""A file changed this shortly before it was indexed may have changed again within its time stamp (as git's racy rule)."""
-RETRY_SECONDS: Final = 0.5
-TAKEOVER_SECONDS: Final = 2.0
-"""How often a server that is not the writer looks whether it may become it."""
-DEBOUNCE_SECONDS: Final = 0.05
-LOG: Final = logging.getLogger(__name__)
-WHOLE: Final = ""
-"""The path that stands for the whole checkout."""
+FEW: Final = 20
+"""So few files are indexed at once whatever the machine has to do: somebody has just saved them."""
+REST_SECONDS: Final = 5.0
+"""How often a job that waits for mains or a quieter machine looks again."""
 IGNORE_FILES: Final = frozenset((".gitignore", ".sightlineignore"))
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What differs between the disk and the index."""
+@dataclass(slots=True)
+class Run:
+    """One round of work: what it was asked for, and who is told."""
 
-    to_read: tuple[tuple[Found, FileRow | None], ...]
-    gone: tuple[FileRow, ...]
-    seen: int
-    skipped: tuple[Skipped, ...]
-    force: bool
-    """Files are analysed although their bytes are those of the index."""
-    rebuild: bool
-    """No stored chunk is kept: they were made by another chunker or embedder."""
+    touched: dict[str, bool]
+    left: Sequence[Unfinished]
+    wants_job: bool
+    writer: Writer
+    report: Report
+    summary: Summary
+    detected_at: datetime
+    job: UUID | None = None
+
+    @property
+    def whole(self) -> bool:
+        return WHOLE in self.touched
+
+    @property
+    def kind(self) -> str:
+        return "force" if any(self.touched.values()) else "scan" if self.whole else "paths"
 
 
 class Indexer:
@@ -63,15 +65,17 @@ class Indexer:
         workers: Workers,
         rules: Rules,
         embedder: tuple[str, str, Identity, int],
+        must_rest: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`embedder` is provider, model, identity and the id of its row."""
+        """`embedder` is provider, model, identity and the id of its row; while `must_rest`, long jobs wait."""
         self._store = store
         self.checkout = checkout
         self._workers = workers
         self._rules = rules
         self._provider, self._model, self._identity, self._embedder_id = embedder
         self._touched: dict[str, bool] = {}
-        self._cancelled = False
+        self._must_rest = must_rest
+        self._cancelled = asyncio.Event()
         self._preferred: frozenset[str] = frozenset()
         self._wants_job = False
         self._wake = asyncio.Event()
@@ -81,23 +85,33 @@ class Indexer:
     def touch(self, paths: Iterable[str] = (WHOLE,), *, force: bool = False, as_job: bool = False) -> None:
         """These paths (files or folders, relative) may differ from the index.
 
-        With `force` they are read and analysed whatever; scans and what somebody asked for `as_job` get a job's row.
+        With `force` they are read and analysed whatever; all of them, and what somebody asked for `as_job`, is a job.
         Raises FolderError for a path that leaves the checkout.
         """
         paths = tuple(paths)
         for path in filter(None, paths):
             parts(path)
-        self._wants_job = self._wants_job or as_job
+        self._wants_job = self._wants_job or as_job or WHOLE in paths
         for path in paths:
             if path.rpartition("/")[2] in IGNORE_FILES:
                 path = path.rpartition("/")[0]
             self._touched[path] = force or self._touched.get(path, False)
         self._wake.set()
 
+    def reconcile(self) -> None:
+        """Looks at everything, in case that nobody told us of a change; no job, since nobody waits for it."""
+        self._touched.setdefault(WHOLE, False)
+        self._wake.set()
+
     def cancel(self) -> None:
-        """Ends the running job after the batches under way, also a paused one."""
-        self._cancelled = True
+        """Ends the running job, also a paused one. What is stored stays; the batches under way are dropped."""
+        self._cancelled.set()
         self._going.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the last job was, so that nothing is begun again by itself."""
+        return self._cancelled.is_set()
 
     def prefer(self, paths: Iterable[str]) -> None:
         """These files are wanted first: they are open in an editor."""
@@ -119,38 +133,31 @@ class Indexer:
     def resume(self) -> None:
         self._going.set()
 
-    async def keep(self, report: Report, told: Callable[[State], None]) -> None:
-        """Keeps the index current for ever: as its writer, or waiting until the one that writes has ended."""
-        patience = RETRY_SECONDS
-        while True:
-            try:
-                async with self.writing(wait=False) as writer:
-                    told(State("writer" if writer else "reader"))
-                    patience = RETRY_SECONDS
-                    if writer is None:
-                        await asyncio.sleep(TAKEOVER_SECONDS)
-                    else:
-                        await self._keep(writer, report, told)
-            except SightlineError as error:
-                told(State("waiting", problem=error))
-            except Exception as error:
-                LOG.exception("indexing failed unexpectedly")
-                told(State("waiting", problem=SightlineError(f"indexing failed ({type(error).__name__})")))
-            else:
-                continue
-            await asyncio.sleep(patience)
-            patience = min(2 * patience, 30.0)
-            with contextlib.suppress(SightlineError):
-                await self._store.revive()
+    async def woken(self, seconds: float | None = None) -> None:
+        """Waits until something was touched or `wake` was called, at most for so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        self._wake.clear()
 
-    async def _keep(self, writer: Writer, report: Report, told: Callable[[State], None]) -> None:
-        """As the writer: what happened before is unknown, so everything is looked at first."""
-        self.touch()
-        while True:
-            await self._wake.wait()
-            await asyncio.sleep(DEBOUNCE_SECONDS)
-            self._wake.clear()
-            told(State("writer", summary=await self.settle(writer, report)))
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def hand_over(self, seat: Seat) -> None:
+        """Forwards what was touched here to the process that writes."""
+        if not self._touched:
+            return
+        batch, self._touched = self._touched, {}
+        as_job, self._wants_job = self._wants_job, False
+        await seat.forward(batch, as_job=as_job)
+
+    async def keep(self, report: Report, told: Callable[[State], None]) -> None:
+        """Keeps the index current for ever: as its writer, or as one that forwards to the writer and may take over."""
+        await keeping.keep(self, self._store, report, told)
+
+    def seat(self, ears: Ears) -> contextlib.AbstractAsyncContextManager[Seat]:
+        """A place beside the one that writes, or its own."""
+        return self._store.seat(self.checkout.repository_id, self._embedder_id, self._identity, ears)
 
     @contextlib.asynccontextmanager
     async def writing(self, *, wait: bool = True) -> AsyncIterator[Writer | None]:
@@ -166,43 +173,72 @@ class Indexer:
         """Brings the index up to date with everything touched; what failed midway stays touched."""
         started = time.monotonic()
         summary = Summary()
-        self._cancelled = False
-        while self._touched and not self._cancelled:
-            batch, self._touched = self._touched, {}
+        self._cancelled.clear()
+        while not self.cancelled:
+            left = await self._taken_over(writer)
+            if not self._touched:
+                break
+            touched, self._touched = self._touched, {}
+            wanted, self._wants_job = self._wants_job, False
             try:
-                await self._settle(batch, writer, report, summary)
+                await self._settle(Run(touched, left, wanted, writer, report, summary, datetime.now(UTC)))
             except BaseException:
-                self._touched = batch | self._touched
+                self._touched = touched | self._touched
+                self._wants_job = self._wants_job or wanted
                 raise
         summary.seconds = time.monotonic() - started
         return summary
 
-    async def _settle(self, touched: dict[str, bool], writer: Writer, report: Report, summary: Summary) -> None:
-        detected_at = datetime.now(UTC)
-        report(Progress("scanning"))
-        rebuild = await self._store.analysis_of(self.checkout.repository_id) not in (None, self._analysis)
-        plan = await self._plan(touched, rebuild)
-        summary.files_seen += plan.seen
-        summary.skipped += plan.skipped
-        whole = WHOLE in touched
-        kind = "force" if any(touched.values()) else "scan" if whole else "paths"
-        wanted, self._wants_job = self._wants_job, False
-        job = await writer.start_job(kind, len(plan.to_read), f"{os.getpid()}") if whole or wanted else None
-        summary.job = job
+    async def _taken_over(self, writer: Writer) -> list[Unfinished]:
+        """Jobs that somebody asked for or a dead writer left; from now on they are ours."""
+        if not (writer.is_new or self._wants_job):
+            return []
+        await writer.recall_bodies()
+        left = await writer.unfinished_jobs()
+        for job in left:
+            self.touch(job.paths or (WHOLE,), force=job.kind == "force", as_job=True)
+        writer.is_new = False
+        return left
+
+    async def _settle(self, run: Run) -> None:
+        run.report(Progress("scanning"))
+        if run.wants_job:
+            run.job = await run.writer.begin_job(run.kind, tuple(run.touched), f"{os.getpid()}", run.left)
+        run.summary.job = run.job
         try:
-            await self._execute(plan, writer, report, summary, job, detected_at)
+            await self._work(run)
+        except Cancelled:
+            await self._finish(run, "cancelled")
         except BaseException as error:
-            await self._end_job(writer, job, error)
+            await self._end_job(run.writer, run.job, error)
             raise
-        if job is not None:
-            state = "cancelled" if self._cancelled else "completed"
-            await writer.finish_job(job, state, summary.sentence())
-        if whole and not self._cancelled:
-            await writer.set_analysis(self._analysis)
-        await writer.merge()
+        else:
+            await self._finish(run, "cancelled" if self.cancelled else "completed")
+        await run.writer.merge()
+
+    async def _work(self, run: Run) -> None:
+        """Scans, compares and stores."""
+        rebuild = await self._store.analysis_of(self.checkout.repository_id) not in (None, made_with(self._identity))
+        plan = await self._plan(run.touched, rebuild)
+        if self.cancelled:
+            raise Cancelled("The job was cancelled.")
+        run.summary.files_seen += plan.seen
+        run.summary.skipped += plan.skipped
+        if run.job is not None:
+            total = len(plan.to_read)
+            await run.writer.update_job(run.job, state="running", phase="indexing", files_total=total, files_done=0)
+        await self._execute(plan, run)
+        if run.whole and not self.cancelled:
+            await run.writer.set_analysis(made_with(self._identity))
+
+    async def _finish(self, run: Run, state: str) -> None:
+        if run.job is not None:
+            summary = run.summary
+            await run.writer.update_job(run.job, texts_embedded=summary.texts_embedded)
+            await run.writer.finish_job(run.job, state, summary.sentence(), failed=summary.failed)
 
     async def _end_job(self, writer: Writer, job: UUID | None, error: BaseException) -> None:
-        """Notes why a job ended; a writer whose connection is gone cannot, the next one will."""
+        """Notes why a job ended; a writer whose connection is gone cannot, and the next one goes on with it."""
         if job is None or not writer.is_open:
             return
         interrupted = isinstance(error, asyncio.CancelledError | KeyboardInterrupt)
@@ -214,7 +250,9 @@ class Indexer:
         """Compares the disk with the index below the touched paths."""
         whole = WHOLE in touched
         within = () if whole else tuple(touched)
-        scan = await asyncio.to_thread(files.scan, self.checkout.root, self._rules, within=within)
+        scan = await asyncio.to_thread(
+            files.scan, self.checkout.root, self._rules, within=within, cancelled=self._cancelled.is_set
+        )
         rows = await self._store.files(self.checkout.repository_id, within)
         found = {each.path: each for each in scan.found}
         force = rebuild or any(touched.values())
@@ -223,119 +261,92 @@ class Indexer:
         to_read = tuple(
             (each, row)
             for each in scan.found
-            if not ((row := rows.get(each.path)) is not None and trusted and _unchanged(each, row))
+            if not ((row := rows.get(each.path)) is not None and trusted and is_unchanged(each, row))
         )
         gone = tuple(row for path, row in rows.items() if path not in found)
         # Open files first, then the freshest: what somebody works on is what somebody looks for.
         to_read = tuple(sorted(to_read, key=lambda pair: (pair[0].path not in self._preferred, -pair[0].stat.mtime_ns)))
         return Plan(to_read, gone, len(found), scan.skipped, force, rebuild)
 
-    async def _execute(
-        self,
-        plan: Plan,
-        writer: Writer,
-        report: Report,
-        summary: Summary,
-        job: UUID | None,
-        detected_at: datetime,
-    ) -> None:
+    async def _execute(self, plan: Plan, run: Run) -> None:
         """Removes what is gone, then analyses batches in the workers while finished ones are stored."""
-        removed = await writer.remove(plan.gone, detected_at)
+        summary, writer = run.summary, run.writer
+        removed = await writer.remove(plan.gone, run.detected_at)
         summary.files_removed += removed.files
         summary.chunks_removed += removed.chunks_removed
         total = len(plan.to_read)
-        report(Progress("indexing", 0, total, 0, job))
+        run.report(Progress("indexing", 0, total, 0, run.job))
         known = {found.path: row for found, row in plan.to_read if row is not None}
-        async with contextlib.aclosing(self._results(plan)) as results:
+        async with contextlib.aclosing(self._results(plan, run)) as results:
             async for result in results:
-                unchanged, changed = _divided(result, known)
+                unchanged, changed = divided(result, known)
                 await writer.refresh_stats(unchanged)
-                counts = (
-                    await writer.apply(changed, known, detected_at) if changed.read or changed.skipped else Counts()
-                )
+                counts = Counts()
+                if changed.read or changed.skipped:
+                    counts = await writer.apply(changed, known, run.detected_at)
                 _count(summary, result, changed, counts)
-                report(Progress("indexing", summary.files_read, total, summary.chunks_added, job))
-                if job is not None:
-                    done = {"files_done": summary.files_read, "chunks": summary.chunks_added, "phase": "indexing"}
-                    await writer.update_job(job, **done)
+                run.report(Progress("indexing", summary.files_read, total, summary.chunks_added, run.job))
+                if run.job is not None:
+                    await writer.update_job(run.job, files_done=summary.files_read, chunks=summary.chunks_added)
 
-    async def _results(self, plan: Plan) -> AsyncGenerator[Result, None]:
-        """Results of all batches as they come, a few of them under way at a time."""
-        batches = _batches(plan.to_read)
+    async def _results(self, plan: Plan, run: Run) -> AsyncGenerator[Result, None]:
+        """Results of all batches as they come, a few of them under way at a time; none any more once cancelled."""
+        waiting = batches(plan.to_read)
+        recall = None if run.writer.bodies.is_empty else run.writer.bodies.asked_by(self._store.pool)
         running: set[asyncio.Task[list[Result]]] = set()
+        cancelled = asyncio.create_task(self._cancelled.wait())
         try:
             while True:
-                await self._going.wait()
-                while len(running) <= self._workers.count and not self._cancelled:
-                    batch = next(batches, None)
+                await self._rested(plan, run)
+                while len(running) <= self._workers.count and not self.cancelled:
+                    batch = next(waiting, None)
                     if batch is None:
                         break
-                    running.add(asyncio.create_task(self._analyse(batch, plan)))
-                if not running:
+                    running.add(asyncio.create_task(self._analyse(batch, plan, recall)))
+                if not running or self.cancelled:
                     return
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                waited: set[asyncio.Task[Any]] = {*running, cancelled}
+                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+                done = {task for task in running if task.done()}
+                running -= done
                 for task in done:
                     for result in task.result():
                         yield result
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            unneeded: tuple[asyncio.Task[Any], ...] = (cancelled, *running)
+            for each in unneeded:
+                each.cancel()
+            await asyncio.gather(*unneeded, return_exceptions=True)
 
-    async def _analyse(self, batch: Sequence[tuple[Found, FileRow | None]], plan: Plan) -> list[Result]:
+    async def _rested(self, plan: Plan, run: Run) -> None:
+        """Waits while somebody has paused the work, and before a long job's next batch until the machine may do it."""
+        await self._going.wait()
+        while len(plan.to_read) > FEW and not self.cancelled and self._must_rest():
+            run.report(
+                Progress("resting", run.summary.files_read, len(plan.to_read), run.summary.chunks_added, run.job)
+            )
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REST_SECONDS):
+                    await self._cancelled.wait()
+
+    async def _analyse(
+        self, batch: Sequence[tuple[Found, FileRow | None]], plan: Plan, recall: Recall | None
+    ) -> list[Result]:
         """One batch; where a worker dies on it, its halves, until the one file that kills is found and left out."""
         stored = await self._store.chunks([row.id for _, row in batch if row is not None and row.outcome == INDEXED])
-        tasks = tuple(_task(found, row, stored.get(row.id, ()) if row else (), plan) for found, row in batch)
+        tasks = tuple(task_of(found, row, stored.get(row.id, ()) if row else (), plan) for found, row in batch)
+        asks = recall is not None
+        task = Task(self.checkout.root, self._rules, tasks, self._provider, self._model, asks)
         try:
-            return [await self._workers.run(Task(self.checkout.root, self._rules, tasks, self._provider, self._model))]
+            return [await self._workers.run(task, recall or recall_nothing)]
         except AnalysisError:
             if len(batch) == 1:
                 return [
                     Result.failed(Skipped(batch[0][0].path, "failed", stat=batch[0][0].stat), self._identity.dimensions)
                 ]
             middle = len(batch) // 2
-            halves = [await self._analyse(half, plan) for half in (batch[:middle], batch[middle:])]
+            halves = [await self._analyse(half, plan, recall) for half in (batch[:middle], batch[middle:])]
             return halves[0] + halves[1]
-
-    @property
-    def _analysis(self) -> str:
-        """What the index was made with; where it differs, everything is made again."""
-        identity = self._identity
-        return f"{VERSION} {identity.name} {identity.version} {identity.dimensions}"
-
-
-def _unchanged(found: Found, row: FileRow) -> bool:
-    """Whether size, times and inode say that the file is as it was indexed, as git's index does."""
-    if row.outcome in RETRIED or found.stat != row.stat:
-        return False
-    return found.stat.mtime_ns + RACY_NS < row.indexed_ns
-
-
-def _task(found: Found, row: FileRow | None, stored: tuple[StoredChunk, ...], plan: Plan) -> FileTask:
-    if plan.rebuild:
-        stored = tuple(replace(chunk, document_hash=b"") for chunk in stored)
-    known = row.content_hash if row is not None and row.outcome == INDEXED and not plan.force else None
-    return FileTask(found.path, found.stat.size, known, stored)
-
-
-def _batches(to_read: Sequence[tuple[Found, FileRow | None]]) -> Iterator[list[tuple[Found, FileRow | None]]]:
-    """Runs of files of about BATCH_BYTES, the first ones small so that something is found soon."""
-    batch: list[tuple[Found, FileRow | None]] = []
-    size, limit = 0, BATCH_BYTES // 4
-    for each in to_read:
-        if batch and (size + each[0].stat.size > limit or len(batch) >= BATCH_FILES):
-            yield batch
-            batch, size, limit = [], 0, BATCH_BYTES
-        batch.append(each)
-        size += each[0].stat.size
-    if batch:
-        yield batch
-
-
-def _divided(result: Result, known: dict[str, FileRow]) -> tuple[list[tuple[int, files.Stat]], Result]:
-    """Files whose bytes are those of the index need a new stat only; the rest is stored."""
-    unchanged = [(known[each.path].id, each.stat) for each in result.read if each.change is None]
-    return unchanged, replace(result, read=tuple(each for each in result.read if each.change is not None))
 
 
 def _count(summary: Summary, result: Result, changed: Result, counts: Counts) -> None:
@@ -344,3 +355,4 @@ def _count(summary: Summary, result: Result, changed: Result, counts: Counts) ->
     summary.skipped += result.skipped
     summary.chunks_added += counts.chunks_added
     summary.chunks_removed += counts.chunks_removed
+    summary.texts_embedded += len(result.new_texts)

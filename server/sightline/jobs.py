@@ -49,8 +49,12 @@ class Summary:
     files_removed: int = 0
     chunks_added: int = 0
     chunks_removed: int = 0
+    texts_embedded: int = 0
+    """Texts whose vectors were computed, since neither the index nor its cache had them."""
     skipped: list[Skipped] = field(default_factory=list)
     seconds: float = 0.0
+    told: str = ""
+    """What another process, which did the work, says of it."""
 
     @property
     def failed(self) -> list[Skipped]:
@@ -59,6 +63,8 @@ class Summary:
 
     def sentence(self) -> str:
         """What happened, in one sentence; where nothing was indexed, why."""
+        if self.told:
+            return self.told
         if self.files_indexed or self.files_removed:
             parts = [f"{self.files_indexed} files indexed"]
             parts += [f"{self.files_removed} removed"] if self.files_removed else []

@@ -171,7 +171,11 @@ class Job(Message):
     files_total: int
     files_done: int
     chunks: int
+    texts_embedded: int
+    """Texts whose vectors had to be computed."""
     pending_vectors: int
+    failures: dict[str, str]
+    """Path to reason, of files that should have been indexed and could not be."""
     message: str
     error: str | None = None
     started_at: datetime | None = None

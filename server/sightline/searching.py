@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -13,14 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.adapters.embedding import LocalEmbedder
-from sightline.adapters.snapshots import ChunkText, Snapshot, Snapshots
+from sightline.adapters.revisions import Revisions
+from sightline.adapters.snapshots import ChunkText, FilePlace, Snapshot, Snapshots
 from sightline.adapters.store import Checkout
-from sightline.candidates import Candidates, Found, Mode
+from sightline.buffers import Unsaved
+from sightline.candidates import Candidates, Changes, Found, Mode
 from sightline.core import anchoring
 from sightline.core.model import Candidate, DefinedName, Filters, Label, Query, Ranked
 from sightline.core.query import of_text
 from sightline.core.ranking import WEIGHTS, Ranking, Weights
 from sightline.core.symbols import Symbol, ordered
+from sightline.errors import QueryError
 
 WEIGHTS_WITHOUT_WORDS: Final = replace(WEIGHTS, words=0.0, file_words=0.0)
 LIKENESS: Final = replace(
@@ -109,6 +112,16 @@ class Source:
     embedder_id: int
     touch: Callable[[str], None]
     """Is told of files whose text is not the index's."""
+    unsaved: Unsaved | None = None
+    """The texts that are searched instead of the index's."""
+    revisions: Revisions = field(default_factory=Revisions)
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[Snapshot]:
+        """One view of the index, and of the texts that it has not."""
+        ids = [each.repository_id for each in self.checkouts]
+        async with self.snapshots.open(ids, self.embedder_id) as snapshot:
+            yield snapshot if self.unsaved is None else await self.unsaved.over(snapshot)
 
 
 class Reader(Protocol):
@@ -143,6 +156,8 @@ class Search:
         for source in self._sources:
             roots = {each.repository_id: each.root for each in source.checkouts}
             rows = await source.snapshots.symbols(list(roots), typed, limit)
+            if source.unsaved is not None:
+                rows = await source.unsaved.symbols(source.snapshots, rows, typed)
             found += [(roots[each.repository_id], each) for each in rows]
         root_of = {id(each): root for root, each in found}
         return [(root_of[id(each)], each) for each in ordered(typed, (each for _, each in found), limit)]
@@ -155,12 +170,13 @@ class Search:
         options: Options,
         left_out: Place | None,
     ) -> Answer:
+        changes = await _changes(self._sources, query.filters)  # git may be slow: before anything is open
         async with contextlib.AsyncExitStack() as stack:
             pools = []
             for number, source in enumerate(self._sources):
                 ids = [each.repository_id for each in source.checkouts]
-                snapshot = await stack.enter_async_context(source.snapshots.open(ids, source.embedder_id))
-                found = await Candidates(snapshot, ids, query, vector, options.mode).find()
+                snapshot = await stack.enter_async_context(source.opened())
+                found = await Candidates(snapshot, ids, query, vector, options.mode, changes[number]).find()
                 pools.append(_Pool(number, source, snapshot, found))
             standing = _Standing(self._sources, self._read, left_out)
             hits = await self._verified(pools, standing, query, weights, options)
@@ -303,7 +319,7 @@ class _Standing:
         root, path = self._file(candidate)
         source = self._files[root, path]
         anchor = anchoring.find(source, chunk.content, chunk.start_byte) if source is not None else None
-        if anchor is None or anchor.moved:
+        if (anchor is None or anchor.moved) and not chunk.is_draft:
             self._outdated.add((candidate.chunk_id // SOURCE_STEP, path))
         if anchor is None:
             return None
@@ -349,6 +365,31 @@ def _hit(
         more=more,
         signals=entry.signals if explain else {},
     )
+
+
+async def _changes(sources: Sequence[Source], filters: Filters) -> Sequence[Changes | None]:
+    """For each source, the files that `changed:` is about; QueryError where git cannot tell of any checkout."""
+    if not (filters.changed or filters.not_changed):
+        return [None] * len(sources)
+    wanted, unwanted = await _differing(sources, filters.changed), await _differing(sources, filters.not_changed)
+    return [Changes(*each) for each in zip(wanted, unwanted, strict=True)]
+
+
+async def _differing(sources: Sequence[Source], bases: Sequence[str]) -> list[frozenset[FilePlace]]:
+    found: list[set[FilePlace]] = [set() for _ in sources]
+    places = [(number, source, checkout) for number, source in enumerate(sources) for checkout in source.checkouts]
+    for base in bases:
+        problems = []
+        for number, source, checkout in places:
+            try:
+                paths = await source.revisions.changed(checkout.root, base)
+            except QueryError as error:
+                problems.append(error)
+                continue
+            found[number] |= {(checkout.repository_id, path) for path in paths}
+        if problems and len(problems) == len(places):
+            raise problems[0]
+    return [frozenset(each) for each in found]
 
 
 def _pooled_idf(pools: Sequence[_Pool]) -> dict[str, float]:

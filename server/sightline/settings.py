@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,20 @@ class IndexSettings(BaseModel):
     exclude: Globs = Field(default=(), description="Globs of files to leave out besides those that .gitignore names.")
     max_file_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 25, description="Larger files are not indexed.")
     workers: int = Field(
-        default=0, ge=0, le=64, description="Worker processes while indexing; 0: as many as cores, at most 4."
+        default=0,
+        ge=0,
+        le=64,
+        description="Worker processes that are busy at a time, over all editors; 0: half the cores while somebody edits,"
+        " all of them for a command that somebody waits for; at most 4.",
+    )
+    on_battery: Literal["index", "pause"] = Field(
+        default="index", description="Whether long indexing waits for mains; a few saved files never wait."
+    )
+    pause_above_load: float = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="Long indexing waits while the machine's load average is above so much a core; 0: never.",
     )
 
 
@@ -100,6 +114,11 @@ class Settings(BaseSettings):
     index: IndexSettings = IndexSettings()
     search: SearchSettings = SearchSettings()
     log: LogSettings = LogSettings()
+
+    def in_background(self) -> Settings:
+        """For a server: where nothing is said of workers, half the cores are left to the one who edits."""
+        workers = self.index.workers or max(1, min(4, (os.cpu_count() or 1) // 2))
+        return self.model_copy(update={"index": self.index.model_copy(update={"workers": workers})})
 
     @classmethod
     def settings_customise_sources(

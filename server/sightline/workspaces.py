@@ -6,23 +6,32 @@ import asyncio
 import contextlib
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from sightline.adapters import embedding, files
 from sightline.adapters.analysing import Workers
+from sightline.adapters.journal import Unfinished
+from sightline.adapters.machine import must_rest
 from sightline.adapters.postgres import Server
+from sightline.adapters.signals import WHOLE
+from sightline.adapters.slots import Slots
 from sightline.adapters.snapshots import Snapshots
 from sightline.adapters.store import Checkout, Store
+from sightline.buffers import Analyser, Buffers, Unsaved
 from sightline.core.query import parse
-from sightline.errors import FolderError
+from sightline.errors import FolderError, SightlineError
 from sightline.indexing import Indexer
 from sightline.jobs import Progress, Report, Summary
 from sightline.projects import Project, Projects
 from sightline.searching import Answer, Options, Search, Source
 from sightline.settings import Settings
 
+MOST_WORKERS: Final = 4
+"""More would wait for the one process that stores."""
 POLL_SECONDS: Final = 0.2
 """How often the progress of another process's job is read while we wait for it."""
 
@@ -30,13 +39,16 @@ POLL_SECONDS: Final = 0.2
 class Workspaces:
     """Opens folders. Owns the database connections and the worker processes; used as a context manager."""
 
-    def __init__(self, settings: Settings, server: Server, host_id: str) -> None:
+    def __init__(self, settings: Settings, server: Server, host_id: str, data_dir: Path) -> None:
         self.settings = settings
         self.server = server
         self.projects = Projects(server, host_id)
         self._host_id = host_id
         self.embedder = embedding.load(settings.embedding.provider, settings.embedding.model)
-        self._workers = Workers(settings.index.workers)
+        workers = settings.index.workers or min(MOST_WORKERS, os.cpu_count() or 1)
+        self._workers = Workers(workers, Slots(data_dir / "workers", workers))
+        # Whoever types waits for no batch of files: one more process, for a text at a time.
+        self._typing = Workers(1, Slots(data_dir / "typing", workers))
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -44,10 +56,11 @@ class Workspaces:
         """Starts or joins the database; ends everything that was started, in reverse."""
         server = await Server.open(settings.database.url, data_dir)
         try:
-            workspaces = cls(settings, server, await asyncio.to_thread(host_id, data_dir))
+            workspaces = cls(settings, server, await asyncio.to_thread(host_id, data_dir), data_dir)
             try:
                 yield workspaces
             finally:
+                workspaces._typing.close()
                 workspaces._workers.close()
         finally:
             await server.close()
@@ -69,16 +82,22 @@ class Workspaces:
             self._workers,
             rules,
             (provider.provider, provider.model, self.embedder.identity, embedder_id),
+            partial(must_rest, self.settings.index.on_battery, self.settings.index.pause_above_load),
         )
-        return Workspace(project, store, checkout, indexer, rules, self.embedder, embedder_id)
+        analyser = Analyser(self._typing, provider.provider, provider.model)
+        return Workspace(project, store, checkout, indexer, rules, self.embedder, embedder_id, analyser)
 
-    async def project_source(self, project_id: str) -> Source:
-        """All checkouts that this host has of a project, to search them; their index is left as it is."""
+    async def project_source(self, project_id: str, opened: Sequence[Workspace] = ()) -> Source:
+        """All checkouts that this host has of a project, to search them; their index is left as it is.
+
+        Unsaved texts are those of the workspaces that are open.
+        """
         project = await self.projects.explicit(project_id)
         store = Store(self.server, project.database, project.id)
         embedder_id = await store.embedder(self.embedder.identity)
         checkouts = await store.checkouts(self._host_id)
-        return Source(project.id, Snapshots(store), checkouts, embedder_id, lambda path: None)
+        unsaved = Unsaved([each.buffers for each in opened if each.project.id == project.id])
+        return Source(project.id, Snapshots(store), checkouts, embedder_id, lambda path: None, unsaved)
 
 
 class Workspace:
@@ -93,25 +112,48 @@ class Workspace:
         rules: files.Rules,
         embedder: embedding.LocalEmbedder,
         embedder_id: int,
+        analyser: Analyser,
     ) -> None:
         self.project = project
         self.store = store
         self.checkout = checkout
         self.indexer = indexer
         self.rules = rules
+        snapshots = Snapshots(store)
+        self.buffers = Buffers(checkout, rules, analyser, snapshots)
+        """What is open below the folder in the editor that opened it."""
         self.source = Source(
-            project.id, Snapshots(store), (checkout,), embedder_id, lambda path: indexer.touch((path,))
+            project.id,
+            snapshots,
+            (checkout,),
+            embedder_id,
+            lambda path: indexer.touch((path,)),
+            Unsaved((self.buffers,)),
         )
         self._search = Search([self.source], embedder, files.current)
 
     async def index(self, report: Report, *, force: bool = False) -> Summary:
-        """Brings the index up to date; where another process is at it, waits for that one first."""
+        """Brings the index up to date; where another process has the right to, that one is asked."""
         self.indexer.touch(force=force)
+        job: Unfinished | None = None
         while True:
             async with self.indexer.writing(wait=False) as writer:
                 if writer is not None:
                     return await self.indexer.settle(writer, report)
-            await self._watch_other(report)
+            job = job or await self.request((WHOLE,), force=force)
+            row = await self._watch_other(job.id, report)
+            if row is not None and not job.has_begun:
+                return _told(row)
+            # One that had begun before may have looked at a file before that was changed.
+            job = None if row is not None else job
+
+    async def request(self, paths: Sequence[str], *, force: bool = False) -> Unfinished:
+        """The job of the checkout that runs, else one that waits, of which the process that writes is told."""
+        kind = "force" if force else "scan" if WHOLE in paths else "paths"
+        job = await self.store.request_job(self.checkout.repository_id, kind, paths)
+        if not job.has_begun:
+            await self.store.forward(self.checkout.repository_id, dict.fromkeys(paths, force), as_job=True)
+        return job
 
     async def search(self, text: str, options: Options) -> Answer:
         """Answers one line of the query box."""
@@ -121,12 +163,30 @@ class Workspace:
         """Counts and the last jobs."""
         return await self.store.status(self.checkout.repository_id)
 
-    async def _watch_other(self, report: Report) -> None:
-        """Shows the progress of the process that writes; returns soon after it has ended."""
-        job = await self.store.running_job(self.checkout.repository_id)
-        if job is not None:
-            report(Progress(job["phase"] or "waiting", job["files_done"], job["files_total"], job["chunks"], job["id"]))
+    async def _watch_other(self, job: UUID, report: Report) -> dict[str, Any] | None:
+        """Shows the progress of the process that writes; the job's row, once it has ended."""
+        row = await self.store.job(job)
+        if row is None:
+            raise SightlineError("the job of another process is gone", hint="Try again.")
+        if row["state"] in ("completed", "failed", "cancelled"):
+            return row
+        report(Progress(row["phase"] or "waiting", row["files_done"], row["files_total"], row["chunks"], job))
         await asyncio.sleep(POLL_SECONDS)
+        return None
+
+
+def _told(row: dict[str, Any]) -> Summary:
+    """What another process did, by its job's row."""
+    if row["error"]:
+        raise SightlineError(f"another process could not finish: {row['error']}")
+    return Summary(
+        row["id"],
+        files_read=row["files_done"],
+        chunks_added=row["chunks"],
+        texts_embedded=row["texts_embedded"],
+        skipped=[files.Skipped(path, "failed", detail=reason) for path, reason in row["failures"].items()],
+        told=f"{row['message']} (by another process)",
+    )
 
 
 def host_id(data_dir: Path) -> str:

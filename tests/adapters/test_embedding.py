@@ -48,7 +48,9 @@ def documents(sources: dict[str, bytes]) -> list[Document]:
 
 
 def embedded(embedder: LocalEmbedder, documents: list[Document]) -> Vectors:
-    return embedder.embed_chunks(documents, collect(documents))
+    bag = collect(documents)
+    bodies = embedder.embed_bodies(documents, bag, np.ones(bag.chunk_count, np.bool_))
+    return embedder.compose(bodies, documents)
 
 
 def unit(vector: Vectors) -> Vectors:

@@ -26,7 +26,7 @@ from support import Files, index
 
 PYTHON_TYPES: dict[str, type] = {
     "integer": int, "bigint": int, "smallint": int, "text": str, "character varying(50)": str, "uuid": UUID,
-    "character varying(63)": str, "boolean": bool, "bytea": bytes, "jsonb": dict, "timestamp with time zone": datetime,
+    "character varying(63)": str, "boolean": bool, "bytea": bytes, "jsonb": dict, "text[]": list, "timestamp with time zone": datetime,
 }  # fmt: skip
 
 
@@ -120,13 +120,14 @@ async def test_an_embedders_row_is_its_identity(project: asyncpg.Connection) -> 
 
 async def test_a_jobs_row_is_its_message(project: asyncpg.Connection) -> None:
     columns = await columns_of(project, "indexing_jobs")
-    ours = {name: plain(field.annotation) for name, field in messages.Job.model_fields.items()}
+    ours = {name: plain(field.annotation) for name, field in messages.Job.model_fields.items()} | {"failures": dict}
     live = {"message" if name == "status_message" else name: each.python for name, each in columns.items()}
     assert {name: live[name] for name in ours} == ours
-    assert set(live) - set(ours) == {"repository_id", "owner", "created_at"}
+    assert set(live) - set(ours) == {"repository_id", "paths", "owner", "created_at"}
     assert {name: each.default for name, each in columns.items() if each.default} == {
         "id": "gen_random_uuid()", "state": "'pending'::text", "phase": "''::text", "files_total": "0", "files_done": "0",
-        "chunks": "0", "pending_vectors": "0", "status_message": "''::text", "owner": "''::text", "created_at": "now()",
+        "chunks": "0", "texts_embedded": "0", "pending_vectors": "0", "paths": "'{}'::text[]", "failures": "'{}'::jsonb",
+        "status_message": "''::text", "owner": "''::text", "created_at": "now()",
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import pytest
 
 from sightline.adapters.analysing import Result
 from sightline.adapters.files import Reason, Skipped
+from sightline.adapters.journal import EVENT_DAYS, JOB_DAYS, MOST_LISTED
 from sightline.adapters.merging import MANY, MERGE_LOCK
 from sightline.adapters.postgres import REGISTRY
 from sightline.adapters.snapshots import Snapshots
-from sightline.adapters.writing import CHANNEL, EVENT_DAYS, JOB_DAYS, FileRow, Writer
+from sightline.adapters.writing import CHANNEL, FileRow, Writer
 from sightline.core import bm25
 from sightline.errors import DatabaseError, DatabaseUnavailable
 from sightline.workspaces import Workspace, Workspaces
@@ -175,19 +177,99 @@ async def test_a_change_is_announced_when_it_is_there(
     assert f'"repository": {workspace.checkout.repository_id}' in await asyncio.wait_for(heard.get(), 10)
 
 
-async def test_a_job_of_a_dead_writer_is_ended_by_the_next(workspace: Workspace) -> None:
+async def test_the_job_of_a_dead_writer_is_gone_on_with_by_the_next(workspace: Workspace, folder: Files) -> None:
+    folder.write({"a.py": ONE})
     async with workspace.indexer.writing() as writer:
         assert writer is not None
-        dead = await writer.start_job("scan", 10, "1")
-    running = await workspace.store.running_job(workspace.checkout.repository_id)
+        dead = await writer.begin_job("force", ["a.py"], "1")
+        await writer.update_job(dead, state="running", phase="indexing", files_total=10)
+    repository = workspace.checkout.repository_id
+    running = await workspace.store.running_job(repository)
     assert running is not None
-    assert running["id"] == dead
+    assert (running["id"], running["phase"], running["files_total"]) == (dead, "indexing", 10)
+    async with workspace.indexer.writing() as writer:
+        assert writer is not None
+        summary = await workspace.indexer.settle(writer)
+    (job,) = await workspace.store.jobs(repository)
+    assert (summary.job, job["id"], job["kind"], job["state"]) == (dead, dead, "force", "completed")
+    assert (job["files_done"], job["files_total"], job["chunks"], job["texts_embedded"]) == (1, 1, 1, 1)
+    assert await workspace.store.running_job(repository) is None
+
+
+async def test_who_asks_twice_gets_the_job_that_waits(workspace: Workspace, folder: Files) -> None:
+    folder.write({"a.py": ONE})
+    store, repository = workspace.store, workspace.checkout.repository_id
+    asked = await asyncio.gather(*(store.request_job(repository, "scan", [""]) for _ in range(8)))
+    assert len({job.id for job in asked}) == 1
+    assert [job["state"] for job in await store.jobs(repository)] == ["pending"]
+    summary = await index(workspace)
+    assert (await store.jobs(repository))[0]["id"] == asked[0].id == summary.job
+    assert (await store.request_job(repository, "paths", ["a.py"])).id != asked[0].id
+    for kind, paths, expected in (
+        ("paths", ["b.py"], ("paths", ("a.py", "b.py"))),
+        ("force", ["c.py"], ("force", ("a.py", "b.py", "c.py"))),
+        ("scan", [""], ("force", ())),
+        ("paths", ["d.py"], ("force", ())),
+    ):
+        job = await store.request_job(repository, kind, paths)
+        assert (job.kind, job.paths) == expected
+    assert await store.give_up(job.id)
+    assert not await store.give_up(job.id)
+    job = await store.request_job(repository, "force", [""])
+    async with workspace.indexer.writing() as writer:
+        assert writer is not None
+        await writer.begin_job("force", [""], "1", await writer.unfinished_jobs())
+        assert not await store.give_up(job.id)
+        assert await store.request_job(repository, "paths", ["e.py"]) == replace(job, has_begun=True)
+
+
+async def test_jobs_left_by_several_are_done_with_the_first(workspace: Workspace, database: asyncpg.Connection) -> None:
+    repository = workspace.checkout.repository_id
+    for state in ("running", "pending", "running"):
+        await database.execute(
+            "insert into indexing_jobs (repository_id, project_id, kind, state) values ($1, 'p', 'scan', $2)",
+            repository,
+            state,
+        )
     await index(workspace)
-    jobs = {row["id"]: row for row in await workspace.store.jobs(workspace.checkout.repository_id)}
-    assert (jobs[dead]["state"], jobs[dead]["message"]) == ("failed", "interrupted")
-    assert jobs[dead]["error"] == "the process that ran it ended"
-    assert sorted(row["state"] for row in jobs.values()) == ["completed", "failed"]
-    assert await workspace.store.running_job(workspace.checkout.repository_id) is None
+    jobs = await workspace.store.jobs(repository)
+    assert sorted(job["state"] for job in jobs) == ["cancelled", "cancelled", "completed"]
+    assert {job["message"] for job in jobs if job["state"] == "cancelled"} == {
+        f"done with job {next(job['id'] for job in jobs if job['state'] == 'completed')}"
+    }
+
+
+async def test_a_checkouts_events_and_an_events_checkout_are_read(
+    sightline: Workspaces, workspace: Workspace, folder: Files, tmp_path: Path
+) -> None:
+    other = Files(tmp_path / "other")
+    other.write({"o.py": TWO})
+    second = await sightline.open(other.root, workspace.project.id)
+    folder.write({"a.py": ONE})
+    await index(workspace)
+    await index(second)
+    folder.remove("a.py")
+    await index(workspace)
+    store = workspace.store
+    events = await store.events(workspace.checkout.repository_id)
+    assert [(each.path, each.change) for each in events] == [("a.py", "deleted"), ("a.py", "added")]
+    assert all(each.detected_at <= each.applied_at for each in events)
+    assert len(await store.events(workspace.checkout.repository_id, limit=1)) == 1
+    for checkout, event in ((workspace, events[0]), (second, (await store.events(second.checkout.repository_id))[0])):
+        repository = await store.repository_of(event.id)
+        assert repository is not None
+        assert (repository["id"], repository["root_path"]) == (
+            checkout.checkout.repository_id, str(checkout.checkout.root)
+        )  # fmt: skip
+    assert await store.repository_of(0) is None
+
+
+async def test_what_could_not_be_indexed_is_listed_with_its_reason(writer: Writer, workspace: Workspace) -> None:
+    job = await writer.begin_job("scan", [""], "1")
+    failed = [Skipped(f"f{number}.py", "unreadable", detail="denied") for number in range(MOST_LISTED + 1)]
+    await writer.finish_job(job, "completed", "done", failed=[*failed[:-1], Skipped("g.py", "failed")])
+    told = (await workspace.store.jobs(workspace.checkout.repository_id))[0]["failures"]
+    assert (len(told), told["f7.py"]) == (MOST_LISTED, "unreadable: denied")
 
 
 async def test_old_events_jobs_and_generations_are_forgotten(

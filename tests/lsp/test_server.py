@@ -397,3 +397,19 @@ async def test_similar_code_is_listed_where_the_client_opens_no_document(client:
         assert (await client.request("workspace/executeCommand", params))["hits"]
     finally:
         client.replies["window/showDocument"] = lambda asked: {"success": True}
+
+
+@pytest.mark.parametrize(("limit", "others"), [(1, ""), (3, " (2 more in the log)")])
+async def test_similar_code_is_named_where_the_client_cannot_be_told_to_open_a_document(
+    data_dir: Path, shop: Files, limit: int, others: str
+) -> None:
+    async with editing(data_dir, shop.root, capabilities={}) as client:
+        await indexed(client)
+        arguments = [place(shop, "src/sessions.py", 6, 9) | {"limit": limit}]
+        params = {"command": "sightline.showSimilar", "arguments": arguments}
+        best = (await client.request("workspace/executeCommand", params))["hits"][0]
+        named = f"{best['path']}:{best['selectionRange']['start']['line'] + 1} {best['symbol']}"
+        assert (await client.expect("window/showMessage"))["message"] == f"Similar code: {named}{others}"
+        params["arguments"] = [arguments[0] | {"filters": {"exclude": ["**"]}}]
+        await client.request("workspace/executeCommand", params)
+        assert (await client.expect("window/showMessage"))["message"] == "No similar code was found."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,50 @@ async def test_a_folder_under_two_names_is_searched_once(data_dir: Path, folder:
     async with editing(data_dir, folder.root, link) as client:
         await indexed(client)
         await found(client, "a.py", maxPerFile=50)
+
+
+SPELLINGS: list[Callable[[str], str]] = [
+    lambda uri: f"{uri}/",
+    lambda uri: uri.replace("project", "pro%6Aect"),
+    lambda uri: uri.replace("/project", "%2Fproject"),
+    lambda uri: uri.replace("file:///", "file:/"),
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+async def test_a_folder_is_one_however_its_uri_is_written(
+    data_dir: Path, folder: Files, spelling: Callable[[str], str]
+) -> None:
+    folder.write({"a.py": SESSIONS})
+    other = {"uri": spelling(folder.root.as_uri()), "name": "other"}
+    async with editing(data_dir, folder.root) as client:
+        client.notify("workspace/didChangeWorkspaceFolders", {"event": {"added": [other], "removed": []}})
+        await found(client, "a.py", maxPerFile=50, folder=other["uri"])
+        (status,) = (await indexed(client))["folders"]
+        assert status["role"] == "writer"
+        client.notify("workspace/didChangeWorkspaceFolders", {"event": {"added": [], "removed": [other]}})
+        await eventually(client, "sightline/status", {}, lambda status: not status["folders"])
+
+
+async def test_the_case_of_a_drive_letter_makes_no_second_folder(data_dir: Path) -> None:
+    folders = [{"uri": each, "name": "drive"} for each in ("file:///C:/x", "file:///c:/x", "file:///c%3A/x/")]
+    async with editing(data_dir, workspaceFolders=folders) as client:
+        assert len((await client.request("sightline/status"))["folders"]) == 1
+
+
+async def test_a_folder_stays_until_the_last_of_its_names_is_closed(
+    data_dir: Path, folder: Files, tmp_path: Path
+) -> None:
+    folder.write({"a.py": SESSIONS})
+    link = tmp_path / "link"
+    link.symlink_to(folder.root)
+    async with editing(data_dir, folder.root, link) as client:
+        assert len((await indexed(client))["folders"]) == 1
+        client.notify("workspace/didChangeWorkspaceFolders", changed([], [folder.root]))
+        await found(client, "a.py", folder=link.as_uri())
+        link.unlink()
+        client.notify("workspace/didChangeWorkspaceFolders", changed([], [link]))
+        await eventually(client, "sightline/status", {}, lambda status: not status["folders"])
 
 
 async def test_a_folder_that_is_missing_does_not_keep_the_others_from_being_searched(

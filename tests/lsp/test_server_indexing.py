@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sightline.lsp.folders import Folder
 from sightline.lsp.session import Session
-from support import Files
+from sightline.workspaces import Workspaces
+from support import Files, index
 
 from .product import SESSIONS, UPLOAD, as_folder, editing, eventually, indexed, is_current, opened, paths, product
 from .support import Client
@@ -148,7 +151,7 @@ async def test_open_files_are_indexed_first(data_dir: Path, folder: Files) -> No
             client.notify("textDocument/didOpen", opened(path, path.read_text()))
         await indexed(client)
         session: Session = server.context
-        workspace = session.folders[folder.root.as_uri()].workspace
+        workspace = session.folders[folder.root.resolve()].workspace
         assert workspace
         rows = await (await workspace.store.pool()).fetch(
             "select relative_path from code_files f join code_chunks c on c.code_file_id = f.id order by c.id limit 2"
@@ -255,3 +258,88 @@ async def test_a_file_that_is_no_text_by_name_does_not_stop_the_index(data_dir: 
         await found(client, "retry_failed_uploads", "b.py")
         await asyncio.gather(*(client.request("sightline/status") for _ in range(3)))
         assert (await indexed(client))["folders"][0]["phase"] == "idle"
+
+
+REFUSED = "the database refused a statement (RaiseError)"
+REFUSE = """
+create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+create trigger refused before insert on code_files for each statement execute function refuse()
+"""
+
+
+def failed(found: dict[str, Any]) -> int:
+    """How many jobs failed."""
+    return [each["state"] for each in found["jobs"]].count("failed")
+
+
+async def test_a_failure_that_comes_again_and_again_is_told_once_and_stands_until_it_is_mended(
+    data_dir: Path, folder: Files, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.write({"a.py": SESSIONS})
+    server = product(data_dir)
+    async with editing(data_dir, folder.root, server=server) as client:
+        await indexed(client)
+        await client.until(lambda: told(client, "end"))
+        workspace = server.context.folders[folder.root.resolve()].workspace
+        pool = await workspace.store.pool()
+        await pool.execute(REFUSE)
+        client.received.clear()
+        folder.write({f"part{number}.py": UPLOAD for number in range(30)})
+        await progress(client, "begin")
+        assert (await progress(client, "end"))["value"]["message"] == REFUSED
+        assert any(REFUSED in each.getMessage() for each in caplog.records)
+        for attempts in (1, 3):  # the files may have been seen in two parts, and so be two changes
+            client.received.clear()
+            caplog.clear()
+            await eventually(client, "sightline/jobs", {}, lambda found, least=attempts: failed(found) > least)
+        assert not told(client, "begin")
+        assert not [each for each in caplog.records if REFUSED in each.getMessage()]
+        answer = await client.request(SEARCH, {"query": "session"})
+        assert (answer["complete"], answer["degraded"]) == (False, [{"code": "indexing", "message": REFUSED}])
+        assert (await client.request("sightline/status"))["folders"][0]["phase"] == "waiting"
+        await pool.execute("drop function refuse cascade")
+        assert await counted(client, 31) == 31
+        assert (await client.request(SEARCH, {"query": "session"}))["degraded"] == []
+
+
+async def test_an_index_that_was_whole_before_is_nearly_whole_until_its_files_are_looked_at(
+    data_dir: Path, folder: Files
+) -> None:
+    folder.write({f"part{number}.py": UPLOAD for number in range(60)})
+    async with editing(data_dir, folder.root) as client:
+        await counted(client, 60)
+    folder.write({f"part{number}.py": SESSIONS for number in range(3)})
+    async with editing(data_dir, folder.root) as client:
+        answer = await client.request(SEARCH, {"query": "upload"})
+        assert answer["hits"]
+        assert answer["indexedPercent"] == 100 if answer["complete"] else 95 <= answer["indexedPercent"] < 100
+        await indexed(client)
+        changes = [each["params"] for each in client.received if each["method"] == "sightline/statusChanged"]
+        assert all(each["percent"] >= 95 for each in changes if each["files"])
+
+
+async def test_how_much_is_indexed_is_known_before_the_first_scan(
+    sightline: Workspaces, data_dir: Path, folder: Files
+) -> None:
+    root = await asyncio.to_thread(folder.root.resolve)
+    percents = []
+    for _ in range(2):
+        opened_folder = Folder(root.as_uri(), root, product(data_dir), lambda: None)
+        await opened_folder.open(sightline)
+        percents.append((opened_folder.percent, opened_folder.phase))
+        await opened_folder.close()
+        await index(await sightline.open(root))
+    assert percents == [(0, "starting"), (99, "starting")]
+
+
+async def test_a_server_that_ends_while_it_indexes_notes_the_end_of_its_job(
+    data_dir: Path, large: Files, sightline: Workspaces, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with editing(data_dir, large.root, settings=ONE_WORKER) as client:
+        await progress(client, "begin")
+        assert await client.shut_down() == 0
+    gc.collect()
+    assert not [each for each in caplog.records if "never retrieved" in each.getMessage()]
+    workspace = await sightline.open(await asyncio.to_thread(large.root.resolve))
+    (job,) = await workspace.store.jobs(workspace.checkout.repository_id)
+    assert (job["state"], job["message"]) == ("cancelled", "interrupted")

@@ -102,6 +102,12 @@ async def test_names_come_before_what_is_only_alike_and_none_comes_twice(client:
     assert len(listed) > 2
 
 
+async def test_a_definition_whose_chunk_begins_before_it_is_listed_once(client: Client) -> None:
+    listed = [each for each in await found(client, "SessionStore") if each["name"] == "SessionStore"]
+    assert [each["location"]["range"]["start"]["line"] for each in listed] == [3]
+    assert len(await found(client, "SessionStore")) > 1
+
+
 async def test_nothing_typed_lists_what_is_there_at_once(client: Client) -> None:
     for query in ("", "  ", "\t"):
         assert {"SessionStore", "greet_user"} <= set(await names(client, query))

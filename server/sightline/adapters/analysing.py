@@ -12,28 +12,31 @@ import signal
 import threading
 import time
 import traceback
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.adapters import embedding, files
+from sightline.adapters.slots import Slots
 from sightline.core import bits
-from sightline.core.analysis import FileChange, TermsOfWords, analyse, pack_words
+from sightline.core.analysis import Added, FileChange, TermsOfWords, analyse, pack_words
 from sightline.core.diffing import StoredChunk
 from sightline.core.segments import MAX_CHUNKS, PackedWords
 from sightline.errors import AnalysisError
 
 IDLE_SECONDS: Final = 30.0
 HANDSHAKE_SECONDS: Final = 0.3
-NICENESS: Final = 10
+NICENESS: Final = 19
+Half = NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,31 @@ class Task:
     files: tuple[FileTask, ...]
     provider: str
     model: str
+    asks: bool = False
+    """Whether some of the texts may have been embedded before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Of the texts that a worker asked for: the places of those that were embedded before, and their vectors."""
+
+    places: NDArray[np.int64]
+    vectors: Half
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The hashes of texts for which a worker needs vectors."""
+
+    hashes: tuple[bytes, ...]
+
+
+Recall = Callable[[Sequence[bytes]], Recalled]
+
+
+def recall_nothing(hashes: Sequence[bytes]) -> Recalled:
+    """For who remembers no text."""
+    return Recalled(np.zeros(0, np.int64), np.zeros((0, 0), np.float16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +106,9 @@ class Result:
     vectors: NDArray[np.float16]
     sign_bits: bytes
     embed_ms: int
+    new_texts: tuple[bytes, ...] = ()
+    """The hashes of the texts that were embedded; `bodies` are their vectors."""
+    bodies: Half = field(default_factory=lambda: np.zeros((0, 0), np.float16))
 
     @classmethod
     def failed(cls, skipped: files.Skipped, dimensions: int) -> Result:
@@ -85,16 +116,17 @@ class Result:
         return cls((), (skipped,), None, np.zeros(0, np.uint32), np.zeros((0, dimensions), np.float16), b"", 0)
 
 
-def run(task: Task) -> Result:
-    """The work on one batch; pure but for reading the files."""
+def run(task: Task, recall: Recall) -> Result:
+    """The work on one batch; pure but for reading the files and asking for the vectors of known texts."""
     read, skipped, sources = _read(task)
     stored = {each.path: each.stored for each in task.files}
     changes, added = analyse(sources, stored)
     if added.bag.chunk_count > MAX_CHUNKS:
         raise AnalysisError("a batch has more chunks than a segment holds")
     by_path = {change.path: change for change in changes}
+    texts = [row.text_hash for change in changes for row in change.added]
     started = _milliseconds()
-    vectors = _embedder(task.provider, task.model).embed_chunks(added.documents, added.bag).astype(np.float16)
+    vectors, new_texts, bodies = _embedded(task, added, texts, recall)
     embed_ms = _milliseconds() - started
     return Result(
         read=tuple(ReadFile(content.path, content.stat, content.sha256, by_path.get(content.path)) for content in read),
@@ -104,7 +136,35 @@ def run(task: Task) -> Result:
         vectors=vectors,
         sign_bits=bits.signs(vectors).tobytes(),
         embed_ms=embed_ms,
+        new_texts=new_texts,
+        bodies=bodies,
     )
+
+
+def _embedded(task: Task, added: Added, texts: list[bytes], recall: Recall) -> tuple[Half, tuple[bytes, ...], Half]:
+    """The chunks' vectors; hashes and vectors of the texts that had to be embedded, each of them once.
+
+    Bodies have the precision of the cache before they are composed, so that it makes no difference who embedded them.
+    """
+    model = _embedder(task.provider, task.model)
+    first: dict[bytes, int] = {}
+    for place, text in enumerate(texts):
+        first.setdefault(text, place)
+    distinct = tuple(first)
+    places = np.fromiter(first.values(), np.int64, len(first))
+    recalled = recall(distinct) if task.asks and distinct else None
+    is_new = np.ones(len(distinct), np.bool_)
+    if recalled is not None:
+        is_new[recalled.places] = False
+    wanted = np.zeros(len(texts), np.bool_)
+    wanted[places[is_new]] = True
+    bodies = model.embed_bodies(added.documents, added.bag, wanted).astype(np.float16)
+    if recalled is not None and len(recalled.places):
+        bodies[places[recalled.places]] = recalled.vectors
+    every = bodies[[first[text] for text in texts]] if len(distinct) < len(texts) else bodies
+    vectors = model.compose(every.astype(np.float32), added.documents).astype(np.float16)
+    new_texts = tuple(text for text, new in zip(distinct, is_new.tolist(), strict=True) if new)
+    return vectors, new_texts, bodies[places[is_new]]
 
 
 class Workers:
@@ -114,8 +174,9 @@ class Workers:
     while it writes blocks the rest for ever, and its queues leave semaphores behind when the process is left in haste.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count or min(4, os.cpu_count() or 1)
+    def __init__(self, count: int, slots: Slots) -> None:
+        self.count = count
+        self._slots = slots
         # One thread more than workers: it sends the next batch while the last one's result is being read.
         self._threads = ThreadPoolExecutor(self.count + 1, "worker")
         self._free: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
@@ -127,8 +188,11 @@ class Workers:
         self._running = 0
         self._idle: asyncio.TimerHandle | None = None
 
-    async def run(self, task: Task) -> Result:
-        """The result of a batch; AnalysisError where it is too much, or its worker died."""
+    async def run(self, task: Task, recall: Recall) -> Result:
+        """The result of a batch; AnalysisError where it is too much, or its worker died.
+
+        `recall` is called in a thread, and may raise nothing.
+        """
         if self._is_closed:
             raise AnalysisError("the workers have ended")
         loop = asyncio.get_running_loop()
@@ -136,7 +200,7 @@ class Workers:
         if self._idle is not None:
             self._idle.cancel()
         try:
-            return await loop.run_in_executor(self._threads, self._exchange, task)
+            return await loop.run_in_executor(self._threads, self._exchange, task, recall)
         finally:
             self._running -= 1
             if not self._running and not self._is_closed:
@@ -165,21 +229,20 @@ class Workers:
         for worker in workers:
             worker.process.terminate()
 
-    def _exchange(self, task: Task) -> Result:
+    def _exchange(self, task: Task, recall: Recall) -> Result:
         """Hands a batch to the next worker that is free, and waits for what becomes of it."""
         worker = self._free.get()
         try:
-            if worker not in self._workers or not worker.process.is_alive():
-                worker = self._started()
-            worker.pipe.send(task)
-            answer = worker.pipe.recv_bytes()
+            with self._slots.held(lambda: self._is_closed):
+                if worker not in self._workers or not worker.process.is_alive():
+                    worker = self._started()
+                outcome = worker.exchange(task, recall)
         except (EOFError, OSError) as error:
             if worker is not None:
                 self._end({worker})
             raise AnalysisError("a worker process died", hint="Is there enough memory?") from error
         finally:
             self._free.put(worker)
-        outcome: Result | Exception = pickle.loads(answer)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -213,6 +276,15 @@ class _Worker:
         its.close()  # so that ours tells when it has died
         return cls(process, ours)
 
+    def exchange(self, task: Task, recall: Recall) -> Result | Exception:
+        """What becomes of a batch; meanwhile the worker may ask for vectors."""
+        self.pipe.send(task)
+        while True:
+            answer = pickle.loads(self.pipe.recv_bytes())
+            if not isinstance(answer, Question):
+                return cast("Result | Exception", answer)
+            self.pipe.send(recall(answer.hashes))
+
 
 @cache
 def _context() -> BaseContext:
@@ -233,19 +305,25 @@ def _work(pipe: Connection) -> None:
         except EOFError:
             return
         try:
-            outcome: Result | Exception = run(task)
+            outcome: Result | Exception = run(task, partial(_asked, pipe))
         except Exception as error:  # noqa: BLE001 - told to the one who asked
             error.add_note(traceback.format_exc())
             outcome = error
         pipe.send_bytes(pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL))
 
 
+def _asked(pipe: Connection, hashes: Sequence[bytes]) -> Recalled:
+    """What the process that has the database knows of texts."""
+    pipe.send_bytes(pickle.dumps(Question(tuple(hashes)), pickle.HIGHEST_PROTOCOL))
+    return cast(Recalled, pipe.recv())
+
+
 def _start_worker() -> None:
     """Lowest priority, one thread for numpy, and no life after the parent's, even if that is killed."""
-    os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     threading.Thread(target=_end_with_parent, daemon=True).start()
     embedding.bundled()
+    os.nice(NICENESS)  # last, since on a busy machine somebody may wait for this worker to begin
 
 
 def _end_with_parent() -> None:

@@ -21,6 +21,7 @@ from sightline.core.segments import expand, sum_by_key
 from sightline.errors import EmbedderError, SettingsError
 
 Vectors = NDArray[np.float32]
+Wanted = NDArray[np.bool_]
 PATH_WEIGHT: Final = 0.7
 NAMES_WEIGHT: Final = 0.5
 """v = norm(norm(body) + 0.7 norm(path) + 0.5 norm(names)): DESIGN.md §6; worth four times the model's training."""
@@ -48,8 +49,11 @@ class LocalEmbedder(Protocol):
     def embed_passage(self, text: str) -> Vectors:
         """float32[d] of code whose like somebody looks for."""
 
-    def embed_chunks(self, documents: Sequence[Document], bag: Bag) -> Vectors:
-        """float32[n, d], the composed vectors of all chunks in order; `bag` is that of `documents`."""
+    def embed_bodies(self, documents: Sequence[Document], bag: Bag, wanted: Wanted) -> Vectors:
+        """float32[n, d], the vectors of the chunks' texts; zero where not wanted. `bag` is that of `documents`."""
+
+    def compose(self, bodies: Vectors, documents: Sequence[Document]) -> Vectors:
+        """float32[n, d], what is stored of all chunks in order: their texts with their paths and names."""
 
 
 def load(provider: str, model: str = "") -> LocalEmbedder:
@@ -90,8 +94,11 @@ class StaticModel:
     def embed_query(self, text: str) -> Vectors:
         return _unit(self._sum(self._pieces.of_text(text), self._query_weight))
 
-    def embed_chunks(self, documents: Sequence[Document], bag: Bag) -> Vectors:
-        bodies = _unit(self._bodies(bag))
+    def embed_bodies(self, documents: Sequence[Document], bag: Bag, wanted: Wanted) -> Vectors:
+        return _unit(self._bodies(bag, wanted))
+
+    def compose(self, bodies: Vectors, documents: Sequence[Document]) -> Vectors:
+        bodies = bodies.copy()
         number = 0
         for document in documents:
             path = PATH_WEIGHT * self.embed_passage(path_text(document.path))
@@ -108,9 +115,9 @@ class StaticModel:
         factors = np.sqrt(counts, dtype=np.float32) * weight[ids]
         return factors @ self._rows[ids].astype(np.float32)
 
-    def _bodies(self, bag: Bag) -> Vectors:
+    def _bodies(self, bag: Bag, wanted: Wanted) -> Vectors:
         """Sums of the words of code and comments."""
-        body = bag.field <= COMMENTS
+        body = (bag.field <= COMMENTS) & wanted[bag.chunk]
         chunks, words, counts = bag.chunk[body], bag.word[body], bag.count[body]
         pieces = [self._pieces.of_word(word) for word in bag.words]
         sizes = np.fromiter(map(len, pieces), np.int64, len(pieces))
@@ -207,17 +214,23 @@ class Model2Vec:
     def embed_passage(self, text: str) -> Vectors:
         return self.embed_query(text)
 
-    def embed_chunks(self, documents: Sequence[Document], bag: Bag) -> Vectors:
-        bodies, paths, names = [], [], []
-        for document in documents:
-            for chunk in document.syntax.chunks:
-                bodies.append(_spaced(document.source[chunk.start_byte : chunk.end_byte].decode("utf-8", "replace")))
-                paths.append(_spaced(path_text(document.path)))
-                names.append(_spaced(names_of(chunk)))
-        if not bodies:
-            return np.zeros((0, self.identity.dimensions), np.float32)
-        body, path, name = (self._encode(each) for each in (bodies, paths, names))
-        return _unit(body + PATH_WEIGHT * path + NAMES_WEIGHT * name)
+    def embed_bodies(self, documents: Sequence[Document], bag: Bag, wanted: Wanted) -> Vectors:
+        texts = [
+            _spaced(document.source[chunk.start_byte : chunk.end_byte].decode("utf-8", "replace"))
+            for document in documents
+            for chunk in document.syntax.chunks
+        ]
+        bodies = np.zeros((len(texts), self.identity.dimensions), np.float32)
+        if wanted.any():
+            bodies[wanted] = self._encode([text for text, is_wanted in zip(texts, wanted, strict=True) if is_wanted])
+        return bodies
+
+    def compose(self, bodies: Vectors, documents: Sequence[Document]) -> Vectors:
+        if not len(bodies):
+            return bodies
+        paths = [_spaced(path_text(each.path)) for each in documents for _ in each.syntax.chunks]
+        names = [_spaced(names_of(chunk)) for each in documents for chunk in each.syntax.chunks]
+        return _unit(bodies + PATH_WEIGHT * self._encode(paths) + NAMES_WEIGHT * self._encode(names))
 
     def _encode(self, texts: list[str]) -> Vectors:
         return _unit(np.asarray(self._model(texts), np.float32))

@@ -49,6 +49,15 @@ OF_WANTED: Final = (
 COSINE: Final = "-(embedding <#> $1)"
 """Of unit vectors; pgvector's own cosine takes twice the time, since it measures both lengths again."""
 NO_IDS: Final = np.zeros(0, np.int64)
+TOP_KINDS: Final = ("class", "struct", "interface", "trait", "enum", "module", "function")
+"""What is listed of definitions at the top of a file where no name is asked for."""
+FILES_AT: Final = (
+    "select repository_id, relative_path, id, content_hash from code_files"
+    " join unnest($1::int[], $2::text[]) k(repository_id, relative_path) using (repository_id, relative_path)"
+)
+FilePlace = tuple[int, str]
+"""A checkout's id, and a path in it."""
+KnownFiles = dict[FilePlace, tuple[int, bytes | None]]  # id and content hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,7 @@ class ChunkText:
     symbol: str
     container: str
     signature: str
+    is_draft: bool = False
 
 
 class Snapshots:
@@ -123,6 +133,11 @@ class Snapshots:
             if len(found) >= limit:
                 break
         return list(found.values())
+
+    async def files_at(self, places: Iterable[FilePlace]) -> KnownFiles:
+        """The files that the index has at these places."""
+        with translated():
+            return await _files_at(await self._store.pool(), places)
 
     async def _read(self, connection: Connection, repositories: list[int], embedder_id: int) -> Snapshot:
         rows = await connection.fetch(
@@ -256,6 +271,7 @@ class Snapshot:
         self.words = words
         self.vectors = vectors
         self.indexed_percent = indexed_percent
+        self.unsaved: frozenset[FilePlace] = frozenset()  # what `Overlaid` knows of
 
     async def postings(self, terms: Sequence[str]) -> dict[str, list[tuple[int, Postings]]]:
         """For each term, the segments (by place in `words`) that hold it."""
@@ -273,6 +289,10 @@ class Snapshot:
             list(repository_ids), list(filters.languages), list(filters.not_languages), list(wanted), list(unwanted),
         )  # fmt: skip
         return np.array(row, np.int32)
+
+    async def files_at(self, places: Iterable[FilePlace]) -> KnownFiles:
+        """The files that there are at these places."""
+        return await _files_at(self._connection, places)
 
     async def containing(self, texts: Sequence[str], among: NDArray[np.int64] | None) -> set[int]:
         """Ids of chunks that hold all of `texts`, case-sensitive; `among` narrows where to look."""
@@ -294,17 +314,18 @@ class Snapshot:
 
     async def first_chunks(self, chunk_ids: Sequence[int], limit: int) -> list[int]:
         """The first of these chunks by path and place, for a cut among equals."""
-        rows = await self._connection.fetch(
-            "select c.id from code_chunks c join code_files f on f.id = c.code_file_id where c.id = any($1::bigint[])"
-            " order by f.relative_path, c.start_byte, f.repository_id limit $2",
+        return [each[-1] for each in await self._placed(chunk_ids, limit)]
+
+    async def _placed(self, chunk_ids: Sequence[int], limit: int) -> list[tuple[str, int, int, int]]:
+        return [tuple(row) for row in await self._connection.fetch(
+            "select f.relative_path, c.start_byte, f.repository_id, c.id from code_chunks c"
+            " join code_files f on f.id = c.code_file_id where c.id = any($1::bigint[]) order by 1, 2, 3 limit $2",
             list(chunk_ids), limit,
-        )  # fmt: skip
-        return [row[0] for row in rows]
+        )]  # fmt: skip
 
     async def first_files(self, file_ids: Sequence[int], limit: int) -> list[int]:
         """The first of these files by path."""
-        places = await self._owner.places(self._connection, file_ids)
-        return sorted(file_ids, key=lambda each: places[each])[:limit]
+        return sorted(file_ids, key=(await self.places(file_ids)).__getitem__)[:limit]
 
     async def cosines(self, query: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
         """The cosine similarity to the query of each chunk that has a vector; all are of unit length."""
@@ -339,10 +360,16 @@ class Snapshot:
         return {row[0]: ChunkText(*row) for row in rows}
 
 
+async def _files_at(connection: Connection | asyncpg.Pool, places: Iterable[FilePlace]) -> KnownFiles:
+    wanted = list(places)
+    rows = await connection.fetch(FILES_AT, [each[0] for each in wanted], [each[1] for each in wanted])
+    return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+
+
 def _conditions(own: str) -> list[tuple[str, tuple[str, ...]]]:
     """Conditions on a definition's folded name, cheap and close ones first."""
     if not own:
-        return [("depth = 0 and kind in ('class', 'struct', 'interface', 'trait', 'enum', 'module', 'function')", ())]
+        return [(f"depth = 0 and kind in {TOP_KINDS}", ())]
     after = own + "\U0010ffff"
     conditions = [
         ("folded = $3 order by depth", (own,)),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
+from sightline.adapters import journal
 from sightline.adapters.embedding import Identity
 from sightline.adapters.files import Stat
 from sightline.adapters.postgres import Server, translated
+from sightline.adapters.signals import Ears, Seat, forward
 from sightline.adapters.writing import WRITER_LOCK, FileRow, Writer
 from sightline.core.diffing import Position, StoredChunk
 
@@ -114,26 +118,58 @@ class Store:
             )
             return value
 
-    async def running_job(self, repository_id: int) -> asyncpg.Record | None:
-        """The job that some process runs on the checkout."""
+    async def request_job(self, repository_id: int, kind: str, paths: Sequence[str]) -> journal.Unfinished:
+        """The job of a checkout that runs, else one that waits for its writer."""
         pool = await self.pool()
         with translated():
-            return await pool.fetchrow(
-                "select id, phase, files_done, files_total, chunks from indexing_jobs"
-                " where repository_id = $1 and state = 'running' order by started_at desc limit 1",
-                repository_id,
-            )
+            async with pool.acquire() as connection:
+                return await journal.request(connection, repository_id, self.project_id, kind, paths)
 
-    async def jobs(self, repository_id: int, limit: int = 50) -> list[asyncpg.Record]:
-        """The checkout's jobs, the newest first."""
+    async def give_up(self, job: UUID) -> bool:
+        """Cancels a job that has not begun; whether it is one."""
         pool = await self.pool()
         with translated():
-            return await pool.fetch(
-                "select id, project_id, kind, state, phase, files_total, files_done, chunks, pending_vectors,"
-                " status_message as message, error, started_at, finished_at from indexing_jobs"
-                " where repository_id = $1 order by created_at desc, id limit $2",
-                repository_id, limit,
-            )  # fmt: skip
+            async with pool.acquire() as connection:
+                return await journal.give_up(connection, job)
+
+    async def forward(self, repository_id: int, touched: Mapping[str, bool], *, as_job: bool) -> None:
+        """Tells the checkout's writer, which may be this process, what was touched, and whether with force."""
+        await forward(await self.pool(), repository_id, touched, as_job=as_job)
+
+    async def running_job(self, repository_id: int) -> dict[str, Any] | None:
+        """The job that some process runs on the checkout."""
+        found = await self._jobs(
+            "repository_id = $1 and state = 'running' order by started_at desc limit 1", repository_id
+        )
+        return found[0] if found else None
+
+    async def job(self, job: UUID) -> dict[str, Any] | None:
+        found = await self._jobs("id = $1", job)
+        return found[0] if found else None
+
+    async def jobs(self, repository_id: int, limit: int = 50) -> list[dict[str, Any]]:
+        """The checkout's jobs, the newest first."""
+        return await self._jobs("repository_id = $1 order by created_at desc, id limit $2", repository_id, limit)
+
+    async def _jobs(self, condition: str, *arguments: object) -> list[dict[str, Any]]:
+        pool = await self.pool()
+        with translated():
+            async with pool.acquire() as connection:
+                return await journal.jobs(connection, condition, *arguments)
+
+    async def events(self, repository_id: int, limit: int = 100) -> list[journal.Event]:
+        """What changed in a checkout, the newest first."""
+        pool = await self.pool()
+        with translated():
+            async with pool.acquire() as connection:
+                return await journal.events_of(connection, repository_id, limit)
+
+    async def repository_of(self, event_id: int) -> Mapping[str, Any] | None:
+        """The checkout that an event belongs to."""
+        pool = await self.pool()
+        with translated():
+            async with pool.acquire() as connection:
+                return await journal.repository_of(connection, event_id)
 
     async def file(self, repository_id: int, path: str) -> asyncpg.Record | None:
         """What the index has of one file."""
@@ -172,15 +208,11 @@ class Store:
                 "select language, count(*) from code_files where repository_id = $1 and outcome = 'indexed'"
                 " group by language order by 2 desc, 1", repository_id,
             )  # fmt: skip
-            job = await pool.fetchrow(
-                "select id::text, kind, state, phase, files_total, files_done, chunks, status_message, error, started_at,"
-                " finished_at from indexing_jobs where repository_id = $1 order by created_at desc limit 1",
-                repository_id,
-            )
+        jobs = await self.jobs(repository_id, 1)
         return {
             **dict(row or {}),
             "languages": {each[0]: each[1] for each in languages},
-            "job": dict(job) if job else None,
+            "job": {**jobs[0], "id": str(jobs[0]["id"]), "status_message": jobs[0]["message"]} if jobs else None,
         }
 
     async def writer(self, repository_id: int, embedder_id: int, identity: Identity, *, wait: bool) -> Writer | None:
@@ -197,6 +229,17 @@ class Store:
             connection.terminate()
             raise
         return Writer(connection, self.project_id, repository_id, embedder_id, identity)
+
+    @contextlib.asynccontextmanager
+    async def seat(self, repository_id: int, embedder_id: int, identity: Identity, ears: Ears) -> AsyncIterator[Seat]:
+        """A connection that hears what other servers do with a checkout, and may become its writer's."""
+        connection = await self._server.connect(self.database)
+        seat = Seat(connection, Writer(connection, self.project_id, repository_id, embedder_id, identity), ears)
+        try:
+            await seat.listen()
+            yield seat
+        finally:
+            await seat.close()
 
 
 def _file_row(row: asyncpg.Record) -> FileRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +15,20 @@ import asyncpg
 import numpy as np
 from pgvector import HalfVector
 
+from sightline.adapters import journal
 from sightline.adapters.analysing import ReadFile, Result
 from sightline.adapters.embedding import Identity
 from sightline.adapters.files import Skipped, Stat
 from sightline.adapters.merging import insert_word_segment, merge_segments
 from sightline.adapters.postgres import translated
-from sightline.core.analysis import ChunkRow
+from sightline.adapters.remembering import Bodies
+from sightline.core.analysis import VERSION, ChunkRow
 from sightline.core.diffing import Position
 
 INDEXED: Final = "indexed"
 CHANNEL: Final = "index_changed"
 WRITER_LOCK: Final = 0x5167_0003
-EVENT_DAYS: Final = 30
-JOB_DAYS: Final = 7
+CLOSE_SECONDS: Final = 1.0
 CHUNK_COLUMNS: Final = (
     "id", "code_file_id", "project_id", "content", "text_hash", "document_hash", "start_line", "end_line",
     "start_byte", "end_byte", "kind", "symbol", "container", "signature", "doc", "outline",
@@ -70,14 +72,28 @@ class Writer:
         self._embedder_id = embedder_id
         self._identity = identity
         self._turn = asyncio.Lock()
+        self._is_ending = False
+        self.bodies = Bodies(made_with(identity), identity.dimensions)
+        self.is_new = True
+        """Whether jobs of a writer that died before have not been looked for yet."""
 
     @property
     def is_open(self) -> bool:
         return not self._connection.is_closed()
 
     async def close(self) -> None:
-        """Gives the lock back."""
-        if not self._connection.is_closed():
+        """Gives the lock back, and tells those who wait for it."""
+        if self._is_ending:
+            return
+        self._is_ending = True
+        if self.is_open and not self._turn.locked():
+            told = json.dumps({"repository": self.repository_id, "free": True})
+            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                await self._connection.execute(
+                    "select pg_advisory_unlock($1, $2), pg_notify($3, $4)",
+                    WRITER_LOCK, self.repository_id, CHANNEL, told, timeout=CLOSE_SECONDS,
+                )  # fmt: skip
+        if self.is_open:
             self._connection.terminate()
 
     async def apply(self, result: Result, known: Mapping[str, FileRow], detected_at: datetime) -> Counts:
@@ -85,7 +101,9 @@ class Writer:
         async with self._turn:
             with translated():
                 async with self._connection.transaction():
-                    return await self._apply(result, known, detected_at)
+                    counts = await self._apply(result, known, detected_at)
+                await self.bodies.tidy(self._connection)
+                return counts
 
     async def remove(self, rows: Sequence[FileRow], detected_at: datetime) -> Counts:
         """Forgets files that are gone."""
@@ -100,10 +118,9 @@ class Writer:
                         " select count(*) from gone", ids,
                     )  # fmt: skip
                     await self._connection.execute("delete from code_files where id = any($1::int[])", ids)
-                    await self._record_events(
-                        [(row.path, "deleted") for row in rows if row.outcome == INDEXED], detected_at
-                    )
-                    await self._notify()
+                    deleted = [(row.path, "deleted") for row in rows if row.outcome == INDEXED]
+                    await journal.record_events(self._connection, self.repository_id, deleted, detected_at)
+                    await self._notify(len(rows))
         return Counts(len(rows), 0, removed)
 
     async def refresh_stats(self, rows: Sequence[tuple[int, Stat]]) -> None:
@@ -120,24 +137,21 @@ class Writer:
                     [file_id for file_id, _ in rows], *_stat_columns([stat for _, stat in rows]),
                 )  # fmt: skip
 
-    async def start_job(self, kind: str, files_total: int, owner: str) -> UUID:
-        """A running job. Jobs that a dead writer left running are ended first: nobody else can hold our lock."""
+    async def unfinished_jobs(self) -> list[journal.Unfinished]:
+        """Jobs that others asked for, and those that a dead writer left: nobody else can hold our lock."""
         async with self._turn:
             with translated():
-                async with self._connection.transaction():
-                    await self._connection.execute(
-                        "update indexing_jobs set state = 'failed', finished_at = now(),"
-                        " error = 'the process that ran it ended', status_message = 'interrupted'"
-                        " where repository_id = $1 and state in ('pending', 'running')",
-                        self.repository_id,
-                    )
-                    await self._forget_old()
-                    job: UUID = await self._connection.fetchval(
-                        "insert into indexing_jobs (repository_id, project_id, kind, state, files_total, owner, started_at)"
-                        " values ($1, $2, $3, 'running', $4, $5, now()) returning id",
-                        self.repository_id, self._project_id, kind, files_total, owner,
-                    )  # fmt: skip
-                    return job
+                return await journal.unfinished(self._connection, self.repository_id)
+
+    async def begin_job(
+        self, kind: str, paths: Sequence[str], owner: str, left: Sequence[journal.Unfinished] = ()
+    ) -> UUID:
+        """A job that scans; it goes on with those that were `left`."""
+        async with self._turn:
+            with translated():
+                return await journal.begin(
+                    self._connection, self.repository_id, self._project_id, kind, paths, owner, left
+                )
 
     async def update_job(self, job: UUID, **columns: object) -> None:
         """Sets columns of a job's row."""
@@ -148,20 +162,25 @@ class Writer:
                     f"update indexing_jobs set {assignments} where id = $1", job, *columns.values()
                 )
 
-    async def finish_job(self, job: UUID, state: str, message: str, error: str | None = None) -> None:
+    async def finish_job(
+        self, job: UUID, state: str, message: str, error: str | None = None, failed: Sequence[Skipped] = ()
+    ) -> None:
         """Ends a job; a completed one makes the checkout current."""
         async with self._turn:
             with translated():
                 async with self._connection.transaction():
-                    await self._connection.execute(
-                        "update indexing_jobs set state = $2, status_message = $3, error = $4, finished_at = now()"
-                        " where id = $1", job, state, message, error,
-                    )  # fmt: skip
+                    await journal.finish(self._connection, job, state, message, error, failed)
                     if state == "completed":
                         await self._connection.execute(
                             "update repositories set last_indexed_at = now() where id = $1", self.repository_id
                         )
                     await self._notify()
+
+    async def recall_bodies(self) -> None:
+        """Reads which texts were embedded before."""
+        async with self._turn:
+            with translated():
+                await self.bodies.load(self._connection)
 
     async def set_analysis(self, analysis: str) -> None:
         """Notes what the checkout's index was made with."""
@@ -189,8 +208,9 @@ class Writer:
         rows = [(file_ids[read.path], row) for read in changed if read.change for row in read.change.added]
         if rows:
             await self._add(rows, result)
-        await self._record_events(list(_events(changed, result.skipped, known)), detected_at)
-        await self._notify()
+        events = list(_events(changed, result.skipped, known))
+        await journal.record_events(self._connection, self.repository_id, events, detected_at)
+        await self._notify(len(events))
         return Counts(len(result.read) + len(result.skipped), len(rows), len(removed) + lost)
 
     async def _forget(self, skipped: Sequence[Skipped], known: Mapping[str, FileRow]) -> int:
@@ -262,10 +282,14 @@ class Writer:
             for chunk_id, vector in zip(ids, result.vectors, strict=True)
         ])  # fmt: skip
         await self._add_segments(ids, [file_id for file_id, _ in rows], result)
+        if not result.new_texts:
+            return
+        await self.bodies.add(self._connection, result.new_texts, result.bodies)
+        identity = self._identity
         await self._connection.execute(
             "insert into embedding_metadata (model_name, model_version, dimensions, generation_time_ms, chunk_count)"
             " values ($1, $2, $3, $4, $5)",
-            self._identity.name, self._identity.version, self._identity.dimensions, result.embed_ms, len(ids),
+            identity.name, identity.version, identity.dimensions, result.embed_ms, len(result.new_texts),
         )  # fmt: skip
 
     async def _add_segments(self, chunk_ids: list[int], file_ids: list[int], result: Result) -> None:
@@ -281,32 +305,14 @@ class Writer:
             " values ($1, $2, $3, $4, $5, $6, $7)", *shared, self._embedder_id, result.sign_bits,
         )  # fmt: skip
 
-    async def _record_events(self, events: Sequence[tuple[str, str]], detected_at: datetime) -> None:
-        if events:
-            await self._connection.copy_records_to_table(
-                "change_events",
-                columns=("repository_id", "relative_path", "change_type", "detected_at"),
-                records=[(self.repository_id, path, change, detected_at) for path, change in events],
-            )
+    async def _notify(self, files: int = 0) -> None:
+        told = {"repository": self.repository_id, "files": files}
+        await self._connection.execute("select pg_notify($1, $2)", CHANNEL, json.dumps(told))
 
-    async def _notify(self) -> None:
-        await self._connection.execute(
-            "select pg_notify($1, $2)", CHANNEL, json.dumps({"repository": self.repository_id})
-        )
 
-    async def _forget_old(self) -> None:
-        """Retention, once a job."""
-        await self._connection.execute(
-            "delete from embedding_metadata where created_at < now() - make_interval(days => $1)", EVENT_DAYS
-        )
-        await self._connection.execute(
-            "delete from change_events where repository_id = $1 and applied_at < now() - make_interval(days => $2)",
-            self.repository_id, EVENT_DAYS,
-        )  # fmt: skip
-        await self._connection.execute(
-            "delete from indexing_jobs where repository_id = $1 and finished_at < now() - make_interval(days => $2)",
-            self.repository_id, JOB_DAYS,
-        )  # fmt: skip
+def made_with(identity: Identity) -> str:
+    """What an index was made with; where it differs, everything is made again."""
+    return f"{VERSION} {identity.name} {identity.version} {identity.dimensions}"
 
 
 def _events(

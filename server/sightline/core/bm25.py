@@ -63,6 +63,12 @@ class Collection:
         self.stem_lengths = np.ones(len(self.files), np.float32)
         self.stem_lengths[self.file_rows] = np.maximum(lengths[STEM], 1)
         self._order = np.argsort(self.chunk_ids)
+        self._segments, self._dead = segments, dead
+
+    def overlaid(self, more: Sequence[SegmentColumns], hidden: NDArray[np.int32]) -> Collection:
+        """The same with further segments, and without the chunks of the hidden files."""
+        gone = self.chunk_ids[np.isin(self.file_ids, hidden)]
+        return Collection([*self._segments, *more], np.concatenate([self._dead, gone]))
 
     def rows_of(self, chunk_ids: Sequence[int]) -> dict[int, int]:
         """The rows of those of `chunk_ids` that live here."""

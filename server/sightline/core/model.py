@@ -87,6 +87,10 @@ class Filters:
     exact: tuple[str, ...] = ()
     """Text that a chunk must contain, case-sensitive."""
     not_exact: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    """A file must differ from one of these branches or commits; "" is the default branch."""
+    not_changed: tuple[str, ...] = ()
+    """And from none of these."""
 
 
 @dataclass(frozen=True, slots=True)

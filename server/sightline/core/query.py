@@ -4,6 +4,7 @@
 
 - `lang:` and `kind:` name what a hit may be; `path:` and `file:` are globs (see `globs`). Values are separated by
   commas, each may be quoted; the same key again widens, another key narrows.
+- `changed:` alone stands for files that differ from the default branch, `changed:REF` for those that differ from REF.
 - `-` before a filter or before quotes excludes.
 - `"..."` at the start of a word is text that a hit must contain, letter by letter; its words count for ranking too.
   `\\"` is a quote in it. A missing quote at the end is one still to be typed, so the rest of the line belongs to it.
@@ -61,6 +62,8 @@ class _Key:
     read: Callable[[str], tuple[str, ...]]
     wanted: str
     unwanted: str
+    alone: str | None = None
+    """The value that the key has without one."""
 
 
 def _language(value: str) -> tuple[str, ...]:
@@ -83,11 +86,12 @@ _KEYS: Final[Mapping[str, _Key]] = {
     "kind": _Key(_kind, "kinds", "not_kinds"),
     "path": _Key(lambda value: (path_glob(value),), "include", "exclude"),
     "file": _Key(lambda value: (file_glob(value),), "files", "exclude"),
+    "changed": _Key(lambda value: ("" if value.lower() == "yes" else value,), "changed", "not_changed", "yes"),
 }
 KEYS: Final = tuple(_KEYS)
 
 _OTHER_TOOLS: Final = {
-    "changed": "", "dir": "path", "directory": "path", "ext": "file", "extension": "file", "filename": "file",
+    "dir": "path", "directory": "path", "ext": "file", "extension": "file", "filename": "file",
     "folder": "path", "language": "lang", "languages": "lang", "project": "", "repo": "",
 }  # fmt: skip
 """Keys that nobody means as text, and ours for them."""
@@ -104,7 +108,7 @@ def parse(text: str) -> Query:
         elif key is not None and _is_filter(key):
             known = _KEYS[key]
             field = known.unwanted if sign else known.wanted
-            read = [name for each in _values(key, value) for name in known.read(each)]
+            read = [name for each in _values(key, value or known.alone or "") for name in known.read(each)]
             filters.setdefault(field, []).extend(read)
         else:
             words.append(token[0])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from lsprotocol import types
 
 from sightline import messages
-from sightline.errors import Cancelled, SightlineError
+from sightline.errors import Cancelled, DatabaseUnavailable, SightlineError
 from sightline.lsp.progress import Work
 from sightline.lsp.wire import Server
 
@@ -24,6 +24,10 @@ MANY: Final = 20
 """A bar for fewer saved files would be gone before it is read."""
 TOLD_SECONDS: Final = 0.5
 """How often at the most a client is told how far an index is."""
+LEAVE_SECONDS: Final = 0.5
+"""How long work that is cancelled may take to note its end."""
+ALMOST: Final = 99
+"""The percentage of an index that may lack something."""
 LOG: Final = logging.getLogger(__name__)
 
 
@@ -33,6 +37,8 @@ class Folder:
     def __init__(self, uri: str, root: Path, server: Server, changed: Callable[[], None]) -> None:
         self.uri = uri
         self.root = root
+        self.names: set[Path] = set()
+        """The paths under which the client has it open; they may be links."""
         self.workspace: Workspace | None = None
         self.role: Literal["writer", "reader", "waiting"] = "waiting"
         self.progress: Progress | None = None
@@ -45,6 +51,8 @@ class Folder:
         self._changed = changed
         self._cancelled: Progress | None = None
         self._outcome = ""
+        self._failure = ""
+        self._before = 0
         self._bar: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -63,14 +71,21 @@ class Folder:
         """Stops everything that `open` began, and an `open` that has not ended."""
         tasks = [task for task in (self.opening, self._bar, *self._tasks) if task is not None]
         for task in tasks:
-            task.cancel()
+            if not task.cancelling():  # a second time would keep it from noting how its job ended
+                task.cancel()
+        if tasks:
+            _, stubborn = await asyncio.wait(tasks, timeout=LEAVE_SECONDS)
+            for task in stubborn:
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.workspace, self.problem, self.opening, self._tasks = None, None, None, []
         self.role, self.is_current, self.progress, self._cancelled = "waiting", False, None, None
+        self._failure, self._before = "", 0
 
     def touch(self, path: Path) -> None:
         """A file below the root may have changed."""
         if self.workspace is not None and path.is_relative_to(self.root):
+            self._failure = ""
             relative = path.relative_to(self.root).as_posix()
             self.workspace.indexer.touch(["" if relative == "." else relative])
 
@@ -102,11 +117,16 @@ class Folder:
 
     @property
     def percent(self) -> int:
-        """How much is indexed; 100 only when nothing is known to be missing."""
+        """How much is indexed; 100 only when nothing is known to be missing.
+
+        Until this process has looked, an index that was whole before is taken for nearly whole.
+        """
         step = self.progress or self._cancelled
         if step is not None and step.files_total:
-            return min(99, 100 * step.files_done // step.files_total)
-        return 100 if self.is_current else 0
+            # Files that need not be read again are indexed, if ever all were.
+            count = max(self.files, step.files_total) if self._before == ALMOST else step.files_total
+            return min(ALMOST, 100 * (count - step.files_total + step.files_done) // count)
+        return 100 if self.is_current else self._before
 
     @property
     def phase(self) -> str:
@@ -142,7 +162,11 @@ class Folder:
 
         async for paths in watching.changes(self.root, say=self._warn):
             if self.workspace is not None:
-                self.workspace.indexer.touch(paths)
+                self._failure = ""
+                if paths == {""}:
+                    self.workspace.indexer.reconcile()
+                else:
+                    self.workspace.indexer.touch(paths)
 
     def _warn(self, sentence: str) -> None:
         LOG.warning("%s", sentence)
@@ -151,15 +175,19 @@ class Folder:
     def _report(self, step: Progress) -> None:
         self.progress = step
         self._moved.set()
+        if step.files_done and isinstance(self.problem, DatabaseUnavailable):
+            self.problem, self._failure = None, ""
         if self._cancelled is not None and step.job not in (None, self._cancelled.job):
             self._cancelled = None
         is_long = step.job is not None or step.files_total >= MANY
-        if step.files_total and is_long and self._bar is None and self._cancelled is None:
+        is_shown = self._bar is None and self._cancelled is None and not self._failure
+        if step.files_total and is_long and is_shown:
             self._bar = self._server.spawn(self._show(), f"progress {self.root.name}")
         self._changed()
 
     def _told(self, state: State) -> None:
-        self.role, self.problem = state.role, state.problem
+        self.role = state.role
+        self._note_problem(state)
         is_done = state.summary is not None and self._cancelled is None
         self.is_current = is_done or state.role == "reader" or (self.is_current and state.role == "writer")
         if state.summary is not None:
@@ -168,12 +196,25 @@ class Folder:
             self._server.spawn(self._recount(), "counting")
         self._changed()
 
+    def _note_problem(self, state: State) -> None:
+        """A failure ends the bar, is logged once and stands until work succeeds: an attempt alone mends nothing."""
+        if state.problem is not None:
+            sentence = str(state.problem)
+            if sentence != self._failure:
+                LOG.error("%s is not indexed: %s. %s", self.root.name, sentence, state.problem.hint)
+            self._before = max(self._before, min(ALMOST, self.percent))
+            self.problem, self.progress, self._outcome, self._failure = state.problem, None, sentence, sentence
+            self._moved.set()
+        elif state.summary is not None or state.role == "reader":
+            self.problem, self._failure = None, ""
+
     async def _recount(self) -> None:
         if self.workspace is None:
             return
         with contextlib.suppress(SightlineError):
             status = await self.workspace.status()
             self.files, self.chunks = status["files"], status["chunks"]
+            self._before = ALMOST if status["last_indexed_at"] is not None else self._before
             self._changed()
 
     async def _show(self) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # heavy: see `session.HEAVY`
     from sightline.workspaces import Workspace
 
 JOB_SECONDS: Final = 3.0
-"""How long `sightline/index` waits for the job that it began to have a row."""
+"""How long `sightline/index` waits for the job that it began to run, so that its counts are known."""
 BIGGEST: Final = 10
 
 
@@ -83,20 +83,15 @@ async def index(session: Session, params: messages.IndexParams) -> messages.Job 
     if params.dry_run:
         return await asyncio.to_thread(_dry_run, _opened(folder))
     workspace = _opened(folder)
-    running = await workspace.store.running_job(workspace.checkout.repository_id)
-    if running is None:
-        before = {job.id for job in await _jobs(folder)}
-        workspace.indexer.touch(paths, force=params.force, as_job=True)
-        deadline = time.monotonic() + JOB_SECONDS
-        while time.monotonic() < deadline:
-            begun = [job for job in await _jobs(folder) if job.id not in before]
-            if begun:
-                return begun[0]
-            await asyncio.sleep(0.02)
-    latest = await _jobs(folder)
-    if not latest:
-        raise SightlineError("the job has not begun yet", hint="Ask sightline/jobs in a moment.")
-    return latest[0]
+    job = await workspace.request(paths, force=params.force)
+    deadline = time.monotonic() + JOB_SECONDS
+    while True:
+        row = await workspace.store.job(job.id)
+        if row is None:
+            raise SightlineError("the job has ended and is forgotten", hint="Ask sightline/jobs.")
+        if row["state"] != "pending" or time.monotonic() > deadline:
+            return messages.Job(**row)
+        await asyncio.sleep(0.02)
 
 
 async def jobs(session: Session, params: messages.JobsParams) -> messages.Jobs:
@@ -105,12 +100,13 @@ async def jobs(session: Session, params: messages.JobsParams) -> messages.Jobs:
 
 
 async def cancel_job(session: Session, params: messages.CancelJobParams) -> messages.Jobs:
-    """Ends a running job of this server after the batches under way."""
+    """Ends a running job of this server, or one that has not begun."""
     for folder in await session.scoped(None):
         found = next((job for job in await _jobs(folder) if job.id == params.id), None)
         if found is None or folder.workspace is None:
             continue
-        if found.state == "running" and not folder.cancel():
+        waits = found.state == "pending" and await folder.workspace.store.give_up(found.id)
+        if not waits and found.state in ("pending", "running") and not folder.cancel():
             raise SightlineError("another process runs the job", hint="Cancel it where it was begun.")
         return await jobs(session, messages.JobsParams())
     raise SightlineError("no open folder has a job of that id", hint="Ask sightline/jobs for the ids.")
@@ -227,17 +223,21 @@ async def _told(
     found: list[Project] = [each.workspace.project for each in folders if each.workspace is not None]
     if params.project_id is not None:
         found = [await (await session.workspaces()).projects.explicit(params.project_id)]
-    message = to_answer(answer, found, (time.perf_counter() - started) * 1000, session.encoding)
+    message = to_answer(answer, found, 0.0, session.encoding)
     behind = [each for each in folders if each.percent < 100]
-    if not behind and message.complete:
-        return message
-    return message.model_copy(
-        update={
+    changes: dict[str, object] = {}
+    if behind or not message.complete:
+        percents = [each.percent for each in behind]
+        if not behind or any(each.role == "reader" for each in folders):  # of others' work only the database tells
+            percents.append(message.indexed_percent)
+        changes = {
             "complete": False,
-            "indexed_percent": min([message.indexed_percent, *(each.percent for each in behind)]),
+            "indexed_percent": min(percents),
             "degraded": session.degraded() or message.degraded,
         }
-    )
+    # Last, so that it counts the making of the message.
+    changes["took_ms"] = round((time.perf_counter() - started) * 1000, 2)
+    return message.model_copy(update=changes)
 
 
 def _selected(session: Session, path: Path, range_: messages.Range) -> tuple[str, Place]:
@@ -280,7 +280,7 @@ async def _jobs(folder: Folder) -> list[messages.Job]:
     if folder.workspace is None:
         return []
     rows = await folder.workspace.store.jobs(folder.workspace.checkout.repository_id)
-    return [messages.Job(**dict(row)) for row in rows]
+    return [messages.Job(**row) for row in rows]
 
 
 def _opened(folder: Folder) -> Workspace:

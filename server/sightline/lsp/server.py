@@ -60,6 +60,7 @@ def make(open_sightline: Opener) -> Server:
     server.add_feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, files_changed)
     server.add_feature(types.TEXT_DOCUMENT_DID_OPEN, documents_changed)
     server.add_feature(types.TEXT_DOCUMENT_DID_CLOSE, documents_changed)
+    server.add_feature(types.TEXT_DOCUMENT_DID_CHANGE, edited)
     server.add_feature(types.TEXT_DOCUMENT_DID_SAVE, saved)
     return server
 
@@ -105,6 +106,11 @@ async def documents_changed(session: Session, params: Any) -> None:
     session.documents_changed()
 
 
+async def edited(session: Session, params: types.DidChangeTextDocumentParams) -> None:
+    if params.text_document.uri.startswith("file:"):
+        session.document_edited(params.text_document.uri)
+
+
 async def saved(session: Session, params: types.DidSaveTextDocumentParams) -> None:
     _touch(session, params.text_document.uri)
 
@@ -128,19 +134,28 @@ async def code_actions(session: Session, params: types.CodeActionParams) -> list
 
 
 async def show_similar(session: Session, params: messages.SimilarParams) -> messages.Answer:
-    """For editors that cannot show an answer: opens the best place and lists all in the log."""
+    """For editors that cannot show an answer: opens the best place, or names it, and lists all in the log."""
     answer = await handlers.similar(session, params)
-    for hit in answer.hits:
-        line = hit.selection_range.start.line + 1
-        told = types.LogMessageParams(types.MessageType.Info, f"{hit.path}:{line} {hit.symbol}")
-        session.server.window_log_message(told)
+    places = [f"{hit.path}:{hit.selection_range.start.line + 1} {hit.symbol}".rstrip() for hit in answer.hits]
+    for each in places:
+        session.server.window_log_message(types.LogMessageParams(types.MessageType.Info, each))
     window = session.server.client_capabilities.window
-    if answer.hits and window and window.show_document and window.show_document.support:
+    if not (window and window.show_document and window.show_document.support):
+        session.server.window_show_message(types.ShowMessageParams(types.MessageType.Info, _sentence(places)))
+    elif answer.hits:
         best = answer.hits[0]
         place = types.ShowDocumentParams(best.uri, take_focus=True, selection=_structured(best.selection_range))
         with contextlib.suppress(JsonRpcException):  # it refuses: the answer and the log are there all the same
             await session.server.window_show_document_async(place)
     return answer
+
+
+def _sentence(places: list[str]) -> str:
+    """The best place and how many more there are."""
+    if not places:
+        return "No similar code was found."
+    others = f" ({len(places) - 1} more in the log)" if len(places) > 1 else ""
+    return f"Similar code: {places[0]}{others}"
 
 
 def _is_within(kind: str, wanted: str) -> bool:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -17,7 +17,7 @@ from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
 from sightline import messages
-from sightline.errors import DatabaseUnavailable, FolderError, SightlineError
+from sightline.errors import DatabaseUnavailable, EmbedderUnavailable, FolderError, SightlineError
 from sightline.lsp.documents import LineTable
 from sightline.lsp.folders import TOLD_SECONDS, Folder
 from sightline.lsp.wire import Server
@@ -25,7 +25,7 @@ from sightline.settings import Settings, parse
 
 if TYPE_CHECKING:  # heavy, and nothing that `initialize` needs: `prepare` imports it beside the first messages
     from sightline.answers import Encoding
-    from sightline.searching import Search, Source
+    from sightline.searching import Search
     from sightline.workspaces import Workspaces
 
 Opener = Callable[[Settings], AbstractAsyncContextManager["Workspaces"]]
@@ -45,7 +45,8 @@ class Session:
         self.server = server
         self.settings, self.problems = parse()
         self.client: types.InitializeParams | None = None
-        self.folders: dict[str, Folder] = {}
+        self.folders: dict[Path, Folder] = {}
+        """By their roots: a folder has many URIs, with and without a slash, encoded in any way, and through links."""
         self.problem: SightlineError | None = None
         self._open = open_sightline
         self._workspaces: Workspaces | None = None
@@ -100,19 +101,13 @@ class Session:
     ) -> None:
         """Folders that the client opened and closed."""
         for each in removed:
-            folder = self.folders.pop(each.uri, None)
-            if folder is not None:
-                await folder.close()
+            with contextlib.suppress(FolderError):
+                await self._remove_folder(_named(each.uri))
         for each in added:
             try:
-                root = self.path_of(each.uri)
+                self._add_folder(each.uri, _named(each.uri))
             except FolderError as error:
                 LOG.warning("a folder is left out: %s", error)
-                continue
-            if each.uri not in self.folders:
-                folder = self.folders[each.uri] = Folder(each.uri, root, self.server, self._changed.set)
-                if self._workspaces is not None:
-                    self._begin_opening(folder, self._workspaces)
 
     async def workspaces(self) -> Workspaces:
         """The application; waits a little where it is still starting."""
@@ -132,10 +127,12 @@ class Session:
         from sightline.searching import Search
 
         if scope.project_id is not None:
-            source = await workspaces.project_source(scope.project_id)
+            opened = [each.workspace for each in self.folders.values() if each.workspace is not None]
+            source = await workspaces.project_source(scope.project_id, opened)
             return Search([source], workspaces.embedder, self.read), []
         folders = await self.scoped(scope.folder)
-        return Search(self._sources(folders), workspaces.embedder, self.read), folders
+        sources = [each.workspace.source for each in folders if each.workspace is not None]
+        return Search(sources, workspaces.embedder, self.read), folders
 
     async def scoped(self, uri: str | None) -> list[Folder]:
         """The folders that a request is about, with their workspaces; of several, a broken one has none."""
@@ -146,7 +143,7 @@ class Session:
             if asyncio.get_running_loop().time() > deadline:
                 raise DatabaseUnavailable("the folder is still being opened", hint="Ask again in a moment.")
             await asyncio.sleep(0.02)
-            chosen = [each for each in chosen if self.folders.get(each.uri) is each]
+            chosen = [each for each in chosen if self.folders.get(each.root) is each]
         problems = [each.problem for each in chosen if each.workspace is None and each.problem is not None]
         if problems and len(problems) == len(chosen):
             raise problems[0]
@@ -163,14 +160,8 @@ class Session:
         return max(around, key=lambda each: len(each.root.parts))
 
     def path_of(self, uri: str) -> Path:
-        """The path of a file URI."""
-        try:
-            path = to_fs_path(uri)
-        except ValueError:
-            path = None
-        if not path or not uri.startswith("file:") or "\0" in path:
-            raise FolderError("that is no file URI", hint="Write file:///path.")
-        return Path(path).resolve()
+        """The path of a file URI, without links."""
+        return _named(uri).resolve()
 
     def read(self, root: Path, path: str, *, wait: bool = True) -> bytes | None:
         """A file's text as the user sees it: the open document's, else the disk's."""
@@ -190,12 +181,21 @@ class Session:
     def documents_changed(self) -> None:
         """Files that are open are indexed first, and searched as they are in the editor."""
         found: dict[Path, TextDocument] = {}
-        for uri, document in self.server.workspace.text_documents.items():
+        for document in self.server.workspace.text_documents.values():
             with contextlib.suppress(FolderError):
-                found[self.path_of(uri)] = document
+                found[self.path_of(document.uri)] = document
         self._documents = found
         for folder in self.folders.values():
             folder.prefer(list(found))
+            self._show_documents(folder)
+
+    def document_edited(self, uri: str) -> None:
+        """Somebody types."""
+        path = self.path_of(uri)
+        for folder in self.folders.values():
+            if folder.workspace is not None and path in self._documents and path.is_relative_to(folder.root):
+                relative = path.relative_to(folder.root).as_posix()
+                folder.workspace.buffers.set(relative, self._documents[path].source)
 
     def look_again(self) -> None:
         """The database did not answer a request."""
@@ -214,7 +214,7 @@ class Session:
     def degraded(self) -> tuple[messages.Degraded, ...]:
         """Why an answer may lack something."""
         problems = [each.problem for each in self.folders.values()] + [self.problem]
-        told = [messages.Degraded(code="databaseUnavailable", message=str(each)) for each in problems if each]
+        told = [messages.Degraded(code=_degraded(each), message=str(each)) for each in problems if each]
         behind = [each for each in self.folders.values() if each.problem is None and each.percent < 100]
         told += [messages.Degraded(code="indexing", message=f"{each.percent} % indexed") for each in behind]
         return tuple(told)
@@ -226,7 +226,7 @@ class Session:
             await asyncio.wait([self._prepared])
         while True:
             try:
-                async with self._open(self.settings) as workspaces:
+                async with self._open(self.settings.in_background()) as workspaces:
                     await self._hold(workspaces)
             except SightlineError as error:
                 self._tell(error)
@@ -257,6 +257,26 @@ class Session:
         self._ready.set()
         self._changed.set()
 
+    def _add_folder(self, uri: str, name: Path) -> None:
+        root = name.resolve()
+        if root in self.folders:
+            self.folders[root].names.add(name)
+            return
+        folder = self.folders[root] = Folder(uri, root, self.server, self._changed.set)
+        folder.names.add(name)
+        if self._workspaces is not None:
+            self._begin_opening(folder, self._workspaces)
+
+    async def _remove_folder(self, name: Path) -> None:
+        """Closes a folder with the last of its names; a link may lead elsewhere by now."""
+        folder = next((each for each in self.folders.values() if name in each.names), self.folders.get(name.resolve()))
+        if folder is None:
+            return
+        folder.names.discard(name)
+        if not folder.names:
+            del self.folders[folder.root]
+            await _close(folder)
+
     def _begin_opening(self, folder: Folder, workspaces: Workspaces) -> None:
         folder.opening = self.server.spawn(self._open_folder(folder, workspaces), f"opening {folder.root.name}")
 
@@ -267,11 +287,19 @@ class Session:
                 await folder.open(workspaces)
                 folder.problem = None
                 folder.prefer(list(self._documents))
+                self._show_documents(folder)
             except SightlineError as error:
                 folder.problem = error
                 self._changed.set()
                 await asyncio.sleep(patience)
                 patience = min(2 * patience, 15.0)
+
+    def _show_documents(self, folder: Folder) -> None:
+        """What is open below a folder is searched as it is in the editor."""
+        if folder.workspace is not None:
+            below = [(path, each) for path, each in self._documents.items() if path.is_relative_to(folder.root)]
+            texts = {path.relative_to(folder.root).as_posix(): document.source for path, document in below}
+            folder.workspace.buffers.show(texts)
 
     async def _stop(self) -> None:
         """Closes folders, then the application."""
@@ -284,7 +312,7 @@ class Session:
 
     async def _close_folders(self) -> None:
         for folder in list(self.folders.values()):
-            await folder.close()
+            await _close(folder)
 
     async def _tell_changes(self) -> None:
         """`sightline/statusChanged`, as often as it helps a person."""
@@ -292,6 +320,9 @@ class Session:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            for folder in self.folders.values():
+                if folder.workspace is not None:
+                    folder.workspace.buffers.recheck()
             now = self.summary()
             if now != told:
                 self.server.notify("sightline/statusChanged", now.model_dump(mode="json", by_alias=True))
@@ -309,11 +340,6 @@ class Session:
             degraded=self.degraded(),
         )
 
-    def _sources(self, folders: Sequence[Folder]) -> list[Source]:
-        """One for each root, under however many names it is open."""
-        found = {each.root: each.workspace.source for each in folders if each.workspace is not None}
-        return list(found.values())
-
     @property
     def _can_be_asked(self) -> bool:
         workspace = self.server.client_capabilities.workspace
@@ -330,6 +356,32 @@ class Session:
         except (TimeoutError, JsonRpcException, IndexError) as error:
             LOG.warning("the client gives no settings: %s", error or "no answer")
             return {}
+
+
+async def _close(folder: Folder) -> None:
+    if folder.workspace is not None:
+        await folder.workspace.buffers.close()
+    await folder.close()
+
+
+def _degraded(problem: SightlineError) -> Literal["databaseUnavailable", "embedderUnavailable", "indexing"]:
+    match problem:
+        case DatabaseUnavailable():
+            return "databaseUnavailable"
+        case EmbedderUnavailable():
+            return "embedderUnavailable"
+    return "indexing"
+
+
+def _named(uri: str) -> Path:
+    """The path that a file URI names; FolderError for anything else."""
+    try:
+        path = to_fs_path(uri)
+    except ValueError:
+        path = None
+    if not path or not uri.startswith("file:") or "\0" in path:
+        raise FolderError("that is no file URI", hint="Write file:///path.")
+    return Path(path)
 
 
 def _own(values: Any) -> dict[str, Any]:

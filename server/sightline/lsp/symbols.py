@@ -44,10 +44,17 @@ async def workspace_symbol(session: Session, params: types.WorkspaceSymbolParams
     names = [] if len(typed.split()) > 1 else await engine.symbols(typed, LIMIT)
     found = [_named(root, each) for root, each in names]
     if len(found) < ENOUGH:
-        known = {(root / each.path, each.start_line) for root, each in names}
         hits = await _searched(engine, typed)
-        found += [_of_hit(hit) for hit in hits if (hit.root / hit.path, hit.start_line) not in known]
+        found += [_of_hit(hit) for hit in hits if not any(_shows(hit, root, each) for root, each in names)]
     return found[:LIMIT]
+
+
+def _shows(hit: Hit, root: Path, symbol: Symbol) -> bool:
+    """Whether a hit is a definition that is listed, or a part of it: its chunk may begin before it, or within it."""
+    if (hit.root, hit.path) != (root, symbol.path):
+        return False
+    overlaps = symbol.start_line <= hit.end_line and hit.start_line <= symbol.end_line
+    return hit.start_line == symbol.start_line or (overlaps and hit.symbol == symbol.name)
 
 
 async def _searched(engine: Search, text: str) -> list[Hit]:
