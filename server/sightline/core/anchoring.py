@@ -84,10 +84,13 @@ def best_line(lines: Sequence[str], wanted: Collection[str], names: Collection[s
     """
     asked = frozenset(wanted)
     whole = frozenset(map(folded, names)) - {""}
-    likely = _lines_with(_beginnings(asked, whole), lines)
+    beginnings = _beginnings(asked, whole)
+    likely = _lines_with(beginnings, lines)
     # What each word answers to, and only once: the same words stand in many lines.
     words = set(_WORD.findall("\n".join([lines[number] for number in likely])))
-    telling = {word: answers for word in words if (answers := _answers(word, asked, whole))}
+    telling = {
+        word: answers for word in words if _may_begin(word, beginnings) and (answers := _answers(word, asked, whole))
+    }
     best, most = -1, 0.0
     for number in likely if telling else ():
         found = _hits(lines[number], telling)
@@ -103,6 +106,15 @@ def _beginnings(asked: frozenset[str], whole: frozenset[str]) -> tuple[str, ...]
     """How the words of the query begin, whatever they are inflected to: but for the last letter (tries: try)."""
     terms = {term.lstrip("=") for term in asked} | whole
     return tuple(sorted({term[: 3 if len(term) > 3 else 2] for term in terms}))
+
+
+def _may_begin(word: str, beginnings: Collection[str]) -> bool:
+    """Whether a part of the word may begin so; what is beyond ASCII may."""
+    lowered = word.lower()
+    for beginning in beginnings:
+        if beginning in lowered:
+            return True
+    return not word.isascii()
 
 
 def _lines_with(beginnings: Collection[str], lines: Sequence[str]) -> Sequence[int]:

@@ -195,7 +195,6 @@ class _Name:
     letters: str
     """`folded`, but with its case."""
     qualifier: str
-    words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +254,7 @@ def _asked(query: Query, idf: Mapping[str, float]) -> _Asked:
 
 def _identifier(identifier: Identifier) -> _Name:
     name = _name(identifier.name)
-    return _Name(name.last, name.folded, name.letters, folded(identifier.qualifier.rpartition(".")[2]), name.words)
+    return _Name(name.last, name.folded, name.letters, folded(identifier.qualifier.rpartition(".")[2]))
 
 
 def _is_prefix(one: str, other: str) -> bool:
@@ -394,15 +393,19 @@ def _path(path: str) -> _Path:
     return _Path(stem_words(path), folded(file_stem(path)), float(min(path.count("/"), DEEPEST)))
 
 
+@lru_cache(maxsize=32768)
 def words_of(name: str) -> tuple[str, ...]:
     """The stems of a defined name's words."""
-    return _name(name).words
+    return name_words(_segments(name)[-1])
 
 
 @lru_cache(maxsize=32768)
 def _name(name: str) -> _Name:
     """A name by its last segment, as in `Foo::bar`; what stands before it qualifies."""
-    segments = [segment for segment in _SEPARATOR.split(name) if segment] or [name]
-    last = segments[-1]
+    *before, last = _segments(name)
     letters = "".join([char for char in last if char.isalnum()])
-    return _Name(last, folded(last), letters, folded("".join(segments[:-1])), name_words(last))
+    return _Name(last, folded(last), letters, folded("".join(before)))
+
+
+def _segments(name: str) -> list[str]:
+    return [segment for segment in _SEPARATOR.split(name) if segment] or [name]
