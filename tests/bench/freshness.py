@@ -13,8 +13,10 @@ import argparse
 import asyncio
 import contextlib
 import json
+import random
 import shutil
 import statistics
+import string
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -92,11 +94,13 @@ async def settled(workspace: Workspace, states: list[State]) -> Summary:
 
 async def saves(workspace: Workspace, root: Path, count: int) -> dict[str, Any]:
     """Saves one file after another, and searches until the new name is found."""
-    paths = sorted(path for path in root.rglob("*.py") if path.stat().st_size < 100_000)
+    rows = await workspace.store.files(workspace.checkout.repository_id, ())
+    indexed = sorted(path for path, row in rows.items() if row.outcome == "indexed" and path.endswith(".py"))
+    paths = [path for each in indexed if (path := root / each).stat().st_size < 100_000]
     seconds = []
     for number in range(count):
         path = paths[number * len(paths) // count]
-        name = f"zyqxv{number}wkj"
+        name = "".join(random.choices(string.ascii_lowercase, k=12))
         path.write_bytes(path.read_bytes() + f"\n\ndef {name}(value):\n    return value\n".encode())
         started = time.perf_counter()
         workspace.indexer.touch([path.relative_to(root).as_posix()])

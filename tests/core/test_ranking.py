@@ -121,6 +121,17 @@ def test_a_file_is_as_near_as_its_best_chunks_together() -> None:
     assert shares == {"src/a.py": 1.0, "0.9.py": pytest.approx(1 / (0.5555 * BEST_OF_FILE), abs=0.01), "0.0001.py": 0.0}
 
 
+def test_a_test_is_no_noise_where_nothing_else_defines_the_one_name_asked_for() -> None:
+    test = defining("sessionStore", "function")._replace(path="deep/in/test/a.py", bm25=1.0)
+    other = PLAIN._replace(path="a.py")
+    first, _ = ranked("sessionStore", other, test)
+    assert (first.candidate.path, first.signals["noise"]) == (test.path, 0.0)
+    assert first.score == pytest.approx(sum(first.signals.values()))
+    source = test._replace(path="deep/in/src/a.py")
+    assert ranked("sessionStore", other, test, source)[0].candidate.path == source.path
+    assert ranked("the sessionStore code", other, test)[0].candidate == ranked("sessionStore", other)[0].candidate
+
+
 def test_noise_that_was_asked_for_is_none() -> None:
     entries = ranked("session tests", PLAIN._replace(path="test/a.py"), PLAIN._replace(path="vendor/a.py"))
     assert [entry.signals["noise"] for entry in entries] == [0.0, -3.0]

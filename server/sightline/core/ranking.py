@@ -42,6 +42,8 @@ SIGNALS: Final = (
 )  # fmt: skip
 """The signals' names in an answer, in the order of `Weights`."""
 
+NOISE: Final = SIGNALS.index("noise")
+
 DEEPEST: Final = 8
 """Directories beyond these cost no more."""
 MOST_MORE: Final = 3
@@ -112,6 +114,8 @@ class Ranking:
         if len(best) <= limit:
             return list(self._candidates)
         most = self._weights.definition_name + self._weights.defined_here * self._asked.most_defined
+        if self._asked.one_name:
+            most -= self._weights.noise  # which `_excused` may take away
         least = sorted(best.values(), reverse=True)[limit] - most
         return [each for each, known in zip(self._candidates, self._sums, strict=True) if known >= least]
 
@@ -120,7 +124,9 @@ class Ranking:
 
         A file's first `max_per_file` chunks are entries of their own, its others stand in the `more` of the first.
         """
-        scored = sorted(map(self._scored, candidates))
+        scored = [self._scored(each) for each in candidates]
+        excused = self._excused(scored)
+        scored = sorted([self._without_noise(each) if each.chunk_id in excused else each for each in scored])
         if not scored or limit < 1:
             return []
         entries, more = _by_file(scored, limit, max_per_file)
@@ -130,7 +136,7 @@ class Ranking:
             Ranked(
                 candidate=entry.candidate,
                 score=-entry.less,
-                signals=self._signals_of(entry),
+                signals=self._signals_of(entry, excused),
                 label=confidence.label(chance),
                 relevance=chance,
                 more=tuple(more.pop(entry.candidate.file_id, ())),
@@ -144,10 +150,22 @@ class Ranking:
         score = self._sums[self._places[candidate.chunk_id]] + name + here
         return _Scored(-score, candidate.path, candidate.start_byte, candidate.chunk_id, candidate, name, here)
 
-    def _signals_of(self, entry: _Scored) -> dict[str, float]:
+    def _excused(self, scored: Iterable[_Scored]) -> set[int]:
+        """Where one name is asked for that only tests and the like define, they are no noise."""
+        least = self._weights.defined_here * FILE_OF_THE_NAME
+        defining = {each.chunk_id for each in scored if self._asked.one_name and each.defined_here > least}
+        return defining if all(self._columns[NOISE][self._places[each]] for each in defining) else set()
+
+    def _without_noise(self, entry: _Scored) -> _Scored:
+        return entry._replace(
+            less=entry.less + self._weights.noise * self._columns[NOISE][self._places[entry.chunk_id]]
+        )
+
+    def _signals_of(self, entry: _Scored, excused: set[int]) -> dict[str, float]:
         place = self._places[entry.chunk_id]
         known = [factor * column[place] for factor, column in zip(self._factors, self._columns, strict=False)]
-        return dict(zip(SIGNALS, (*known, entry.definition_name, entry.defined_here), strict=True))
+        signals = dict(zip(SIGNALS, (*known, entry.definition_name, entry.defined_here), strict=True))
+        return signals | {"noise": 0.0} if entry.chunk_id in excused else signals
 
 
 def rank(
