@@ -91,6 +91,7 @@ async def test_cancelling_progress_cancels_the_work_and_not_the_task() -> None:
         await client.expect("$/progress")
         client.notify("window/workDoneProgress/cancel", {"token": "w0"})
         client.notify("window/workDoneProgress/cancel", {"token": "unknown"})
+        client.notify("window/workDoneProgress/cancel", {"token": {"no": "token"}})
         client.notify("window/workDoneProgress/cancel", {"token": []})
         await asyncio.wait_for(task, 5)
         assert ended == ["cancelled", "done"]

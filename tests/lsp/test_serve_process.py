@@ -223,10 +223,7 @@ async def test_what_a_killed_server_left_is_healed_by_the_next(data_dir: Path, l
             lambda status: is_current(status) and status["folders"][0]["files"] == MANY,
         )  # fmt: skip
         assert status["folders"][0]["chunks"] == MANY
-        assert [(job["state"], job.get("error")) for job in status["jobs"]] == [
-            ("completed", None),
-            ("failed", "the process that ran it ended"),
-        ]
+        assert [(job["state"], job.get("error")) for job in status["jobs"]] == [("completed", None)]  # it went on
         answer = await run.client.request("sightline/search", {"query": "function77", "limit": 1})
         assert (paths(answer), answer["complete"]) == (["src/part77.py"], True)
         assert await run.client.shut_down() == 0

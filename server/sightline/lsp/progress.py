@@ -63,9 +63,8 @@ class Progress:
         self._cancels: dict[Token, Callable[[], None]] = {}
 
     def cancel(self, token: Token) -> None:
-        """The client cancelled the work behind a token."""
-        cancel = self._cancels.get(token)
-        if cancel:
+        """The client cancelled the work behind a token, which may be anything."""
+        if isinstance(token, int | str) and (cancel := self._cancels.get(token)):
             cancel()
 
     @asynccontextmanager
