@@ -70,6 +70,11 @@ class Buffers:
         """The texts that were not the index's when they were last looked at."""
         return tuple(self._drafts.values())
 
+    @property
+    def busy(self) -> bool:
+        """Whether texts wait to be analysed, or to be compared with the index."""
+        return bool(self._following) or (self._checking is not None and not self._checking.done())
+
     def show(self, texts: Mapping[str, str]) -> None:
         """The documents that are open now."""
         for path in self._texts.keys() - texts.keys():

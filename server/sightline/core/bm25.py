@@ -51,24 +51,48 @@ class Collection:
         self.live = ~np.isin(self.chunk_ids, dead) if len(dead) else np.ones(len(self.chunk_ids), np.bool_)
         self.has_dead = not bool(self.live.all())
         self.count = int(self.live.sum())
-        lengths = (
-            np.concatenate([each.lengths for each in segments], axis=1).astype(np.float32)
-            if segments
-            else np.zeros((FIELD_COUNT, 0), np.float32)
-        )
-        self.chunk_norms = _norms(lengths, self.live, CHUNK_WEIGHTS, CHUNK_B)
+        lengths = _lengths(segments)
+        self._sums = _sums(lengths, self.live)
+        self.chunk_norms = _norms(lengths, self._sums, self.count, CHUNK_WEIGHTS, CHUNK_B)
         self.files, self.file_rows = np.unique(self.file_ids, return_inverse=True)
         self.file_live = np.bincount(self.file_rows, weights=self.live, minlength=len(self.files)) > 0
-        self.file_norms = _norms(self._file_lengths(lengths), self.file_live, FILE_WEIGHTS, FILE_B)
+        self._file_lengths = self._lengths_of_files(lengths)
+        file_sums = _sums(self._file_lengths, self.file_live)
+        self.file_norms = _norms(self._file_lengths, file_sums, int(self.file_live.sum()), FILE_WEIGHTS, FILE_B)
         self.stem_lengths = np.ones(len(self.files), np.float32)
         self.stem_lengths[self.file_rows] = np.maximum(lengths[STEM], 1)
         self._order = np.argsort(self.chunk_ids)
-        self._segments, self._dead = segments, dead
+        self._segments = segments
 
     def overlaid(self, more: Sequence[SegmentColumns], hidden: NDArray[np.int32]) -> Collection:
-        """The same with further segments, and without the chunks of the hidden files."""
-        gone = self.chunk_ids[np.isin(self.file_ids, hidden)]
-        return Collection([*self._segments, *more], np.concatenate([self._dead, gone]))
+        """The same with further segments of other files and higher ids, and without what it has of the hidden files.
+
+        It equals a collection of all segments with those chunks dead, at a tenth of the cost.
+        """
+        top, made = Collection(more, np.zeros(0, np.int64)), Collection.__new__(Collection)
+        gone_files = np.isin(self.files, hidden)
+        gone = self.live & gone_files[self.file_rows]
+        made._segments = [*self._segments, *more]
+        made.bases = [*self.bases[:-1], *(base + self.bases[-1] for base in top.bases)]
+        made.chunk_ids = np.concatenate([self.chunk_ids, top.chunk_ids])
+        made.file_ids = np.concatenate([self.file_ids, top.file_ids])
+        made.kinds = np.concatenate([self.kinds, top.kinds])
+        made.live = np.concatenate([self.live & ~gone, top.live])
+        made.count = self.count - int(gone.sum()) + top.count
+        made.has_dead = made.count < len(made.live)
+        lengths, rows = _lengths(made._segments), np.flatnonzero(gone)
+        lost = lengths[:, rows].sum(axis=1, dtype=np.float64)
+        made._sums = [own - less + new for own, less, new in zip(self._sums, lost.tolist(), top._sums, strict=True)]
+        made.chunk_norms = _norms(lengths, made._sums, made.count, CHUNK_WEIGHTS, CHUNK_B)
+        made.files = np.concatenate([self.files, top.files])
+        made.file_rows = np.concatenate([self.file_rows, top.file_rows + len(self.files)])
+        made.file_live = np.concatenate([self.file_live & ~gone_files, top.file_live])
+        made._file_lengths = np.concatenate([self._file_lengths, top._file_lengths], axis=1)
+        file_sums = _sums(made._file_lengths, made.file_live)
+        made.file_norms = _norms(made._file_lengths, file_sums, int(made.file_live.sum()), FILE_WEIGHTS, FILE_B)
+        made.stem_lengths = np.concatenate([self.stem_lengths, top.stem_lengths])
+        made._order = np.concatenate([self._order, top._order + len(self.chunk_ids)])
+        return made
 
     def rows_of(self, chunk_ids: Sequence[int]) -> dict[int, int]:
         """The rows of those of `chunk_ids` that live here."""
@@ -80,7 +104,7 @@ class Collection:
         rows = rows[(self.chunk_ids[rows] == wanted) & self.live[rows]]
         return dict(zip(self.chunk_ids[rows].tolist(), rows.tolist(), strict=True))
 
-    def _file_lengths(self, lengths: Floats) -> Floats:
+    def _lengths_of_files(self, lengths: Floats) -> Floats:
         total = np.zeros((FIELD_COUNT, len(self.files)), np.float32)
         for field in SUMMED_FIELDS:
             total[field] = np.bincount(self.file_rows, weights=lengths[field] * self.live, minlength=len(self.files))
@@ -181,15 +205,26 @@ def _file_frequencies(collection: Collection, fields: Fields) -> Floats:
     return total
 
 
-def _norms(lengths: Floats, live: NDArray[np.bool_], weights: Sequence[float], b: Sequence[float]) -> Floats:
+def _lengths(segments: Sequence[SegmentColumns]) -> Floats:
+    if not segments:
+        return np.zeros((FIELD_COUNT, 0), np.float32)
+    return np.concatenate([each.lengths for each in segments], axis=1).astype(np.float32)
+
+
+def _sums(lengths: Floats, live: NDArray[np.bool_]) -> list[float]:
+    """Each field's length in all. As float64 that is exact: it does not depend on how chunks are spread over segments."""
+    return [float(own[live].sum(dtype=np.float64)) for own in lengths]
+
+
+def _norms(
+    lengths: Floats, sums: Sequence[float], count: int, weights: Sequence[float], b: Sequence[float]
+) -> Floats:
     """weight / (1 - b + b * length / average), field by field: what a term's frequency is multiplied by."""
     norms = np.zeros_like(lengths)
     for field in range(FIELD_COUNT):
-        own = lengths[field]
-        # Summed as float64, lengths are exact: the average does not depend on how chunks are spread over segments.
-        average = float(own[live].sum(dtype=np.float64)) / max(int(live.sum()), 1)
+        average = sums[field] / max(count, 1)
         if average > 0:
-            norms[field] = weights[field] / (1 - b[field] + b[field] * own / average)
+            norms[field] = weights[field] / (1 - b[field] + b[field] * lengths[field] / average)
     return norms
 
 
