@@ -15,7 +15,7 @@ from sightline.core import chunking, identifiers, segments
 from sightline.core.bags import NAMES_PER_CHUNK, Bag, Document, collect
 from sightline.core.diffing import Position, StoredChunk, diff
 from sightline.core.model import KINDS, Chunk, DefinedName, Syntax
-from sightline.core.ranking import words_of
+from sightline.core.naming import words_of
 
 HASH_BYTES: Final = 16
 VERSION: Final = 1

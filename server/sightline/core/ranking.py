@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from functools import lru_cache
 from typing import Final, NamedTuple
 
-from sightline.core import confidence, noise
-from sightline.core.identifiers import file_stem, folded, name_words, stem_words
-from sightline.core.model import TYPE_KINDS, Candidate, DefinedName, Identifier, Query, Ranked
+from sightline.core import confidence, naming, noise
+from sightline.core.model import Candidate, Query, Ranked
+from sightline.core.naming import Matches, Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +41,13 @@ SIGNALS: Final = (
 """The signals' names in an answer, in the order of `Weights`."""
 
 NOISE: Final = SIGNALS.index("noise")
-
 DEEPEST: Final = 8
 """Directories beyond these cost no more."""
+
 MOST_MORE: Final = 3
 """Further hits under a file's first entry."""
 BEST_OF_FILE: Final = 3
 """As many of its cosines speak for a file: more would favour long ones."""
-
-PREFIX_SHARE: Final = 0.7
-"""What a word counts that begins with a word of the query, or the reverse, if the shorter is long enough."""
-SHORTEST: Final = 3
-LEAST_SHARE: Final = 0.4
-ONE_NAME: Final = 4.0
-"""Whoever types one name, and nothing else, wants the place that defines it ..."""
-ONE_TYPE: Final = 5.0
-"""... and the type of that name rather than a method that shares it."""
-OTHER_MARKS: Final = 0.9
-"""`_walk` or `$walk` where `walk` was asked for."""
-OTHER_CASE: Final = 0.6
-OTHER_QUALIFIER: Final = 0.6
-ONE_LINE: Final = 0.7
-NESTED: Final = (1.0, 0.8, 0.6)
-FILE_OF_THE_NAME: Final = 0.7
-FAINT_KINDS: Final = frozenset(("heading", "key"))
-FAINT: Final = 0.5
-"""A heading or a key of a name is about the thing, it is not the thing."""
-
-_SEPARATOR: Final = re.compile(r"::|->|[.#\\]")
 
 
 class _Scored(NamedTuple):
@@ -145,14 +122,16 @@ class Ranking:
         ]
 
     def _scored(self, candidate: Candidate) -> _Scored:
-        name = self._weights.definition_name * _definition_name(candidate, self._asked.matches)
-        here = self._weights.defined_here * _defined_here(candidate, self._asked) if self._asked.names else 0.0
+        name = self._weights.definition_name * naming.best_covered(candidate, self._asked.matches)
+        names = self._asked.names
+        here = naming.defined_here(candidate, names, one_name=self._asked.one_name) if names else 0.0
+        here *= self._weights.defined_here
         score = self._sums[self._places[candidate.chunk_id]] + name + here
         return _Scored(-score, candidate.path, candidate.start_byte, candidate.chunk_id, candidate, name, here)
 
     def _excused(self, scored: Iterable[_Scored]) -> set[int]:
         """Where one name is asked for that only tests and the like define, they are no noise."""
-        least = self._weights.defined_here * FILE_OF_THE_NAME
+        least = self._weights.defined_here * naming.FILE_OF_THE_NAME
         defining = {each.chunk_id for each in scored if self._asked.one_name and each.defined_here > least}
         return defining if all(self._columns[NOISE][self._places[each]] for each in defining) else set()
 
@@ -205,80 +184,32 @@ def _lead(scored: Sequence[_Scored]) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Name:
-    """An identifier of the query or a defined name, as they are compared."""
-
-    last: str
-    folded: str
-    letters: str
-    """`folded`, but with its case."""
-    qualifier: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Asked:
     """The query as the signals see it."""
 
     total: float
     """The sum of the terms' idf."""
-    names: tuple[_Name, ...]
+    names: tuple[Name, ...]
     one_name: bool
     most_defined: float
-    """The most that `_defined_here` can say."""
+    """The most that `naming.defined_here` can say."""
     noise: frozenset[str]
-    matches: _Matches
-
-
-class _Matches(dict[str, tuple[float, float]]):
-    """By a name's word: how telling the term is that it answers to, and the share of the word that the term covers.
-
-    Kept, since the same words come again in many names.
-    """
-
-    def __init__(self, telling: Mapping[str, float]) -> None:
-        super().__init__()
-        self._telling = telling
-        self._beginnings: dict[str, list[str]] = defaultdict(list)
-        for term in telling:
-            self._beginnings[term[:SHORTEST]].append(term)
-
-    def __missing__(self, word: str) -> tuple[float, float]:
-        found = self[word] = self._find(word)
-        return found
-
-    def _find(self, word: str) -> tuple[float, float]:
-        if word in self._telling:
-            return self._telling[word], 1.0
-        for term in self._beginnings.get(word[:SHORTEST], ()):
-            if _is_prefix(term, word):
-                return PREFIX_SHARE * self._telling[term], PREFIX_SHARE
-        return 0.0, 0.0
+    matches: Matches
 
 
 def _asked(query: Query, idf: Mapping[str, float]) -> _Asked:
     plain = [term for term in query.terms if not term.startswith("=")]
     rarest = max((idf[term] for term in plain if term in idf), default=0.0) or 1.0
     telling = {term: idf.get(term, rarest) / rarest for term in plain}
-    names = tuple(map(_identifier, query.identifiers))
+    names = tuple(map(naming.asked_name, query.identifiers))
     return _Asked(
         total=sum(telling.values()) * rarest or 1.0,
         names=names,
         one_name=query.is_identifier,
-        most_defined=(max(ONE_NAME, ONE_TYPE) if query.is_identifier else 1.0) + FILE_OF_THE_NAME if names else 0.0,
+        most_defined=naming.most_defined(one_name=query.is_identifier) if names else 0.0,
         noise=noise.asked(query.terms),
-        matches=_Matches(telling),
+        matches=Matches(telling),
     )
-
-
-def _identifier(identifier: Identifier) -> _Name:
-    name = _name(identifier.name)
-    return _Name(name.last, name.folded, name.letters, folded(identifier.qualifier.rpartition(".")[2]))
-
-
-def _is_prefix(one: str, other: str) -> bool:
-    """Whether one begins the other and is long enough to mean it."""
-    short, long = (one, other) if len(one) <= len(other) else (other, one)
-    return len(short) >= SHORTEST and len(short) >= LEAST_SHARE * len(long) and long.startswith(short)
 
 
 def _signals(candidates: Sequence[Candidate], asked: _Asked) -> tuple[list[float], ...]:
@@ -289,7 +220,8 @@ def _signals(candidates: Sequence[Candidate], asked: _Asked) -> tuple[list[float
     coherence = _coherence(candidates, cosines, words)
     paths = {each.path for each in candidates}
     outdated = noise.outdated(paths)
-    names = {path: _covered(_path(path).words, asked.matches) for path in paths}
+    names = {path: naming.covered(naming.named_path(path).words, asked.matches) for path in paths}
+    depths = {path: float(min(naming.named_path(path).depth, DEEPEST)) for path in paths}
     noisy = {path: float(noise.noisy(path, asked.noise, outdated)) for path in paths}
     return (
         cosines,
@@ -299,7 +231,7 @@ def _signals(candidates: Sequence[Candidate], asked: _Asked) -> tuple[list[float
         [coherence[each.file_id] for each in candidates],
         [names[each.path] for each in candidates],
         [noisy[each.path] for each in candidates],
-        [_path(each.path).depth for each in candidates],
+        [depths[each.path] for each in candidates],
     )
 
 
@@ -333,97 +265,3 @@ def _coherence(candidates: Sequence[Candidate], cosines: Sequence[float], words:
         squares[candidate.file_id].append((cosine + word) ** 2)
     sums = {file: math.fsum(each) for file, each in squares.items()}
     return dict(zip(sums, _scaled(list(sums.values())), strict=True))
-
-
-def _covered(words: Sequence[str], matches: _Matches) -> float:
-    """The share of a name that the query mentions, times how telling the most telling of those words is.
-
-    Without the second factor `request.py` would answer every query in which requests occur.
-    """
-    telling = mentioned = 0.0
-    for word in words:
-        weight, share = matches[word]
-        if share:
-            mentioned += share
-            if weight > telling:
-                telling = weight
-    return telling * mentioned / len(words) if mentioned else 0.0
-
-
-def _definition_name(candidate: Candidate, matches: _Matches) -> float:
-    """The defined name that the query covers best."""
-    best = 0.0
-    for definition in candidate.definitions:
-        words = definition.words
-        covered = _covered(words_of(definition.name) if words is None else words, matches)
-        if definition.kind in FAINT_KINDS:
-            covered *= FAINT
-        if covered > best:
-            best = covered
-    return best
-
-
-def _defined_here(candidate: Candidate, asked: _Asked) -> float:
-    """Whether the query's identifiers are defined here, types before others; the file of that name counts a little."""
-    types = others = files = 0.0
-    for name in asked.names:
-        strongest = {True: 0.0, False: 0.0}
-        for each in candidate.definitions:
-            is_type, strength = each.kind in TYPE_KINDS, _strength(name, each, candidate.path)
-            if strength > strongest[is_type]:
-                strongest[is_type] = strength
-        types += strongest[True]
-        others += strongest[False]
-        files += _path(candidate.path).stem == name.folded
-    if asked.one_name:
-        types, others = types * ONE_TYPE, others * ONE_NAME
-    return (max(types, others) + FILE_OF_THE_NAME * files) / len(asked.names)
-
-
-def _strength(name: _Name, definition: DefinedName, path: str) -> float:
-    """How surely a definition is the one that an identifier names."""
-    defined = _name(definition.name)
-    if defined.folded != name.folded:
-        return 0.0
-    strength = NESTED[max(0, min(definition.depth, len(NESTED) - 1))]
-    if defined.last != name.last:
-        strength *= OTHER_MARKS if defined.letters == name.letters else OTHER_CASE
-    if name.qualifier and name.qualifier not in _whereabouts(definition, path):
-        strength *= OTHER_QUALIFIER
-    if definition.one_line:
-        strength *= ONE_LINE
-    return strength * (FAINT if definition.kind in FAINT_KINDS else 1.0)
-
-
-def _whereabouts(definition: DefinedName, path: str) -> str:
-    return " ".join((folded(definition.container), _name(definition.name).qualifier, folded(path)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Path:
-    words: tuple[str, ...]
-    stem: str
-    depth: float
-
-
-@lru_cache(maxsize=16384)
-def _path(path: str) -> _Path:
-    return _Path(stem_words(path), folded(file_stem(path)), float(min(path.count("/"), DEEPEST)))
-
-
-@lru_cache(maxsize=32768)
-def words_of(name: str) -> tuple[str, ...]:
-    """The stems of a defined name's words."""
-    return name_words(_segments(name)[-1])
-
-
-@lru_cache(maxsize=32768)
-def _name(name: str) -> _Name:
-    """A name by its last segment, as in `Foo::bar`; what stands before it qualifies."""
-    *before, last = _segments(name)
-    letters = "".join([char for char in last if char.isalnum()])
-    return _Name(last, folded(last), letters, folded("".join(before)))
-
-
-def _segments(name: str) -> list[str]:
-    return [segment for segment in _SEPARATOR.split(name) if segment] or [name]

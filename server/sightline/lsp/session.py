@@ -269,7 +269,8 @@ class Session:
 
     async def _remove_folder(self, name: Path) -> None:
         """Closes a folder with the last of its names; a link may lead elsewhere by now."""
-        folder = next((each for each in self.folders.values() if name in each.names), self.folders.get(name.resolve()))
+        root = await asyncio.to_thread(name.resolve)
+        folder = next((each for each in self.folders.values() if name in each.names), self.folders.get(root))
         if folder is None:
             return
         folder.names.discard(name)
