@@ -142,7 +142,7 @@ class Ranking:
 
     def _signals_of(self, entry: _Scored, excused: set[int]) -> dict[str, float]:
         place = self._places[entry.chunk_id]
-        known = [factor * column[place] for factor, column in zip(self._factors, self._columns, strict=False)]
+        known = [factor * column[place] or 0.0 for factor, column in zip(self._factors, self._columns, strict=False)]
         signals = dict(zip(SIGNALS, (*known, entry.definition_name, entry.defined_here), strict=True))
         return signals | {"noise": 0.0} if entry.chunk_id in excused else signals
 
