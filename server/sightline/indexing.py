@@ -243,8 +243,12 @@ class Indexer:
             return
         interrupted = isinstance(error, asyncio.CancelledError | KeyboardInterrupt)
         message = "interrupted" if interrupted else str(error)
+        state = "cancelled" if interrupted else "failed"
+        ending = asyncio.ensure_future(writer.finish_job(job, state, message, message))
+        # Whoever is cancelled twice leaves it alone, and what becomes of it then is nobody's business.
+        ending.add_done_callback(lambda done: done.cancelled() or done.exception())
         with contextlib.suppress(SightlineError):
-            await asyncio.shield(writer.finish_job(job, "cancelled" if interrupted else "failed", message, message))
+            await asyncio.shield(ending)
 
     async def _plan(self, touched: dict[str, bool], rebuild: bool) -> Plan:
         """Compares the disk with the index below the touched paths."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -32,22 +33,25 @@ LOG: Final = logging.getLogger(__name__)
 
 async def keep(indexer: Indexer, store: Store, report: Report, told: Callable[[State], None]) -> None:
     """Never ends by itself: whatever goes wrong is told, and tried again."""
-    patience = RETRY_SECONDS
+    patience, failed_at, said = RETRY_SECONDS, -math.inf, ""
     news = _News(indexer)
     while True:
         try:
             async with indexer.seat(news.ears) as seat:
                 await _read(indexer, seat, news, told)
                 told(State("writer"))
-                patience = RETRY_SECONDS
                 await _write(indexer, seat, news, report, told)
         except SightlineError as error:
             told(State("waiting", problem=error))
         except Exception as error:
-            LOG.exception("indexing failed unexpectedly")
+            if repr(error) != said:
+                LOG.exception("indexing failed unexpectedly")
+            said = repr(error)
             told(State("waiting", problem=SightlineError(f"indexing failed ({type(error).__name__})")))
+        # What fails soon after it was begun again is given more and more time.
+        recently = time.monotonic() - failed_at < 2 * MOST_SECONDS
+        patience, failed_at = min(2 * patience, MOST_SECONDS) if recently else RETRY_SECONDS, time.monotonic()
         await asyncio.sleep(patience)
-        patience = min(2 * patience, MOST_SECONDS)
         with contextlib.suppress(SightlineError):
             await store.revive()
 

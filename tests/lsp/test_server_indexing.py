@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import gc
 from pathlib import Path
 from typing import Any
@@ -306,6 +307,8 @@ async def test_an_index_that_was_whole_before_is_nearly_whole_until_its_files_ar
     data_dir: Path, folder: Files
 ) -> None:
     folder.write({f"part{number}.py": UPLOAD for number in range(60)})
+    for path in folder.root.glob("*.py"):
+        os.utime(path, (1e9, 1e9))  # what was changed a moment before it was indexed is read again
     async with editing(data_dir, folder.root) as client:
         await counted(client, 60)
     folder.write({f"part{number}.py": SESSIONS for number in range(3)})
@@ -315,7 +318,7 @@ async def test_an_index_that_was_whole_before_is_nearly_whole_until_its_files_ar
         assert answer["indexedPercent"] == 100 if answer["complete"] else 95 <= answer["indexedPercent"] < 100
         await indexed(client)
         changes = [each["params"] for each in client.received if each["method"] == "sightline/statusChanged"]
-        assert all(each["percent"] >= 95 for each in changes if each["files"])
+        assert [each for each in changes if each["files"] and each["percent"] < 95] == []
 
 
 async def test_how_much_is_indexed_is_known_before_the_first_scan(
