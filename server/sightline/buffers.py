@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,12 +17,11 @@ from sightline.adapters.ignoring import Ignore
 from sightline.adapters.snapshots import FilePlace, KnownFiles, Snapshot, Snapshots
 from sightline.adapters.store import Checkout
 from sightline.core.symbols import Symbol
-from sightline.errors import AnalysisError, SightlineError
+from sightline.errors import SightlineError
 from sightline.overlays import Draft, Overlaid, Overlay
 
 QUIET_SECONDS: Final = 0.1
 """A text is analysed when nobody has typed for so long."""
-IN_MEMORY: Final = Path("/dev/shm")
 ENCODINGS: Final = ("utf-8", "utf-8-sig", "latin-1", "cp1252")
 """In which a text of an editor may stand on the disk."""
 LOG: Final = logging.getLogger(__name__)
@@ -38,15 +35,15 @@ class Analyser:
     provider: str
     model: str
 
+    async def begun(self, root: Path, rules: files.Rules) -> None:
+        """Lets the worker process begin, while somebody still types what it is to analyse."""
+        with contextlib.suppress(SightlineError):
+            await self.workers.run(Task(root, rules, (), self.provider, self.model), recall_nothing)
+
     async def analysed(self, root: Path, path: str, data: bytes, rules: files.Rules) -> Result:
         """As of a file of these bytes; AnalysisError where it cannot be analysed."""
-        with contextlib.ExitStack() as stack:
-            try:
-                laid = await asyncio.to_thread(stack.enter_context, _laid_out(root.name, path, data))
-            except OSError as error:
-                raise AnalysisError("there is no room for an unsaved text") from error
-            task = Task(laid, rules, (FileTask(path, len(data), None, ()),), self.provider, self.model)
-            return await self.workers.run(task, recall_nothing)
+        task = Task(root, rules, (FileTask(path, len(data), None, (), data),), self.provider, self.model)
+        return await self.workers.run(task, recall_nothing)
 
 
 class Buffers:
@@ -63,6 +60,7 @@ class Buffers:
         self._due: set[str] = set()
         self._hashes: dict[str, bytes] = {}
         self._checking: asyncio.Task[None] | None = None
+        self._beginning: asyncio.Task[None] | None = None
         self._following: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -86,8 +84,12 @@ class Buffers:
         """A document's text as it is now; what is open already and has not changed costs nothing."""
         if self._texts.get(path) is text:
             return
-        self._changed_at[path] = asyncio.get_running_loop().time() if path in self._texts else 0.0
+        is_edit = path in self._texts
+        self._changed_at[path] = asyncio.get_running_loop().time() if is_edit else 0.0
         self._texts[path] = text
+        if is_edit and not self._following and (self._beginning is None or self._beginning.done()):
+            begun = self._analyser.begun(self.checkout.root, self._rules)
+            self._beginning = asyncio.get_running_loop().create_task(begun, name="worker")
         self._follow(path)
 
     def drop(self, path: str) -> None:
@@ -107,7 +109,7 @@ class Buffers:
 
     async def close(self) -> None:
         """Ends what is under way, and shows nothing any more."""
-        running = [*self._following.values(), *([self._checking] if self._checking else [])]
+        running = [*self._following.values(), *filter(None, (self._checking, self._beginning))]
         self.show({})
         for task in running:
             task.cancel()
@@ -235,14 +237,3 @@ def _draft_of(place: FilePlace, hashes: Sequence[bytes], result: Result) -> Draf
         result.vectors if len(result.vectors) else None,
         result.sign_bits,
     )
-
-
-@contextlib.contextmanager
-def _laid_out(root: str, path: str, data: bytes) -> Iterator[Path]:
-    """A folder of ours, in memory where the system has such, that holds this one file below a root of that name."""
-    within = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="sightline-", dir=within, ignore_cleanup_errors=True) as folder:
-        file = Path(folder, root, path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-        yield Path(folder, root)

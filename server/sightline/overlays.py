@@ -96,7 +96,9 @@ class Overlay:
 
     def _columns(self) -> list[bm25.SegmentColumns]:
         return [
-            bm25.SegmentColumns(ids, np.full(len(ids), self.file_id(number), np.int32), draft.kinds, draft.words.lengths)
+            bm25.SegmentColumns(
+                ids, np.full(len(ids), self.file_id(number), np.int32), draft.kinds, draft.words.lengths
+            )
             for ids, (number, draft) in zip(self.ids, self.filled, strict=True)
             if draft.words is not None and draft.kinds is not None
         ]
@@ -104,7 +106,9 @@ class Overlay:
     def _joined(self, vectors: VectorRows, hidden: NDArray[np.int32]) -> VectorRows:
         kept = _runs(np.flatnonzero(np.isin(vectors.file_ids, hidden)), len(vectors.file_ids))
         parts = [
-            VectorRows(columns.chunk_ids, columns.file_ids, columns.kinds, bits.unpack(draft.sign_bits, len(columns.kinds)))
+            VectorRows(
+                columns.chunk_ids, columns.file_ids, columns.kinds, bits.unpack(draft.sign_bits, len(columns.kinds))
+            )
             for columns, (_, draft) in zip(self._columns(), self.filled, strict=True)
             if draft.sign_bits
         ]
@@ -131,7 +135,9 @@ class _Merged:
 class Overlaid(Snapshot):
     """A snapshot in which drafts stand for their files."""
 
-    def __init__(self, below: Snapshot, overlay: Overlay, hidden: frozenset[int], unsaved: frozenset[FilePlace]) -> None:
+    def __init__(
+        self, below: Snapshot, overlay: Overlay, hidden: frozenset[int], unsaved: frozenset[FilePlace]
+    ) -> None:
         merged = overlay.merged(below.words, below.vectors, hidden)
         super().__init__(
             below._owner,
@@ -230,14 +236,16 @@ class Overlaid(Snapshot):
         row, at = draft.chunks[place], draft.chunks[place].position
         return ChunkText(
             chunk_id, *draft.place, draft.language, row.content, at.start_line, at.end_line, at.start_byte, at.end_byte,
-            row.kind, row.symbol, row.container, row.signature, is_draft=True,
+            row.kind, row.symbol, row.container, row.signature,
         )  # fmt: skip
 
 
 def _runs(gone: NDArray[np.int64], count: int) -> list[slice]:
     """What is left of so many rows, as slices: to copy those costs a fifth of what a mask costs."""
     bounds = [-1, *gone.tolist(), count]
-    return [slice(before + 1, after) for before, after in pairwise(bounds) if before + 1 < after or not count] or [slice(0)]
+    return [slice(before + 1, after) for before, after in pairwise(bounds) if before + 1 < after or not count] or [
+        slice(0)
+    ]
 
 
 def _lets(filters: Filters, draft: Draft) -> bool:

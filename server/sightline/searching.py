@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -24,6 +24,7 @@ from sightline.core.query import of_text
 from sightline.core.ranking import WEIGHTS, Ranking, Weights
 from sightline.core.symbols import Symbol, ordered
 from sightline.errors import QueryError
+from sightline.overlays import FIRST_ID
 
 WEIGHTS_WITHOUT_WORDS: Final = replace(WEIGHTS, words=0.0, file_words=0.0)
 LIKENESS: Final = replace(
@@ -116,13 +117,6 @@ class Source:
     """The texts that are searched instead of the index's."""
     revisions: Revisions = field(default_factory=Revisions)
 
-    @contextlib.asynccontextmanager
-    async def opened(self) -> AsyncIterator[Snapshot]:
-        """One view of the index, and of the texts that it has not."""
-        ids = [each.repository_id for each in self.checkouts]
-        async with self.snapshots.open(ids, self.embedder_id) as snapshot:
-            yield snapshot if self.unsaved is None else await self.unsaved.over(snapshot)
-
 
 class Reader(Protocol):
     """Gives a file's current bytes, or None; without `wait` it raises BlockingIOError where it would have to."""
@@ -175,7 +169,9 @@ class Search:
             pools = []
             for number, source in enumerate(self._sources):
                 ids = [each.repository_id for each in source.checkouts]
-                snapshot = await stack.enter_async_context(source.opened())
+                snapshot = await stack.enter_async_context(source.snapshots.open(ids, source.embedder_id))
+                if source.unsaved is not None:
+                    snapshot = await source.unsaved.over(snapshot)
                 found = await Candidates(snapshot, ids, query, vector, options.mode, changes[number]).find()
                 pools.append(_Pool(number, source, snapshot, found))
             standing = _Standing(self._sources, self._read, left_out)
@@ -319,7 +315,7 @@ class _Standing:
         root, path = self._file(candidate)
         source = self._files[root, path]
         anchor = anchoring.find(source, chunk.content, chunk.start_byte) if source is not None else None
-        if (anchor is None or anchor.moved) and not chunk.is_draft:
+        if (anchor is None or anchor.moved) and chunk.chunk_id < FIRST_ID:
             self._outdated.add((candidate.chunk_id // SOURCE_STEP, path))
         if anchor is None:
             return None

@@ -32,6 +32,8 @@ from sightline.settings import Settings
 
 MOST_WORKERS: Final = 4
 """More would wait for the one process that stores."""
+TYPING_SECONDS: Final = 600.0
+"""How long the process that analyses what is typed stays: to start it anew takes half a second."""
 POLL_SECONDS: Final = 0.2
 """How often the progress of another process's job is read while we wait for it."""
 
@@ -48,7 +50,7 @@ class Workspaces:
         workers = settings.index.workers or min(MOST_WORKERS, os.cpu_count() or 1)
         self._workers = Workers(workers, Slots(data_dir / "workers", workers))
         # Whoever types waits for no batch of files: one more process, for a text at a time.
-        self._typing = Workers(1, Slots(data_dir / "typing", workers))
+        self._typing = Workers(1, Slots(data_dir / "typing", workers), TYPING_SECONDS)
 
     @classmethod
     @contextlib.asynccontextmanager

@@ -47,6 +47,8 @@ class FileTask:
     size: int
     known_hash: bytes | None
     stored: tuple[StoredChunk, ...]
+    data: bytes | None = None
+    """The text of an open document, which is taken instead of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +176,9 @@ class Workers:
     while it writes blocks the rest for ever, and its queues leave semaphores behind when the process is left in haste.
     """
 
-    def __init__(self, count: int, slots: Slots) -> None:
+    def __init__(self, count: int, slots: Slots, idle_seconds: float = IDLE_SECONDS) -> None:
         self.count = count
+        self._idle_seconds = idle_seconds
         self._slots = slots
         # One thread more than workers: it sends the next batch while the last one's result is being read.
         self._threads = ThreadPoolExecutor(self.count + 1, "worker")
@@ -204,7 +207,7 @@ class Workers:
         finally:
             self._running -= 1
             if not self._running and not self._is_closed:
-                self._idle = loop.call_later(IDLE_SECONDS, self._end_all)
+                self._idle = loop.call_later(self._idle_seconds, self._end_all)
 
     def close(self) -> None:
         """Ends the workers without waiting for the batch they have."""
@@ -339,7 +342,11 @@ def _read(task: Task) -> tuple[list[files.Content], list[files.Skipped], list[tu
     skipped: list[files.Skipped] = []
     sources: list[tuple[str, bytes]] = []
     for each in task.files:
-        content = files.read(task.root, each.path, task.rules)
+        content = (
+            files.read(task.root, each.path, task.rules)
+            if each.data is None
+            else files.taken(task.root, each.path, each.data, task.rules)
+        )
         if isinstance(content, files.Skipped):
             skipped.append(content)
             continue

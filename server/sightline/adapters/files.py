@@ -128,6 +128,13 @@ def read(root: Path, path: str, rules: Rules) -> Content | Skipped:
         return _skipped(shown, _failure(error, base, names))
 
 
+def taken(root: Path, path: str, data: bytes, rules: Rules) -> Content | Skipped:
+    """The text of an open document, as `read` would give a file of these bytes."""
+    if unfit := _never(parts(path), root.name) or _unfit_content(data, root, path, rules):
+        return _skipped(path, unfit)
+    return Content(path, data, Stat(len(data), 0, 0, 0), hashlib.sha256(data).digest())
+
+
 def current(root: Path, path: str, *, wait: bool = True) -> bytes | None:
     """A regular file's bytes now, whatever they are; None where there is no such file below the root, or no more.
 

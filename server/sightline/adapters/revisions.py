@@ -17,7 +17,9 @@ FRESH_SECONDS: Final = 1.0
 """So old may an answer be: somebody who types asks at every key."""
 MOST_KEPT: Final = 64
 _DEFAULTS: Final = ("refs/remotes/origin/HEAD", "refs/heads/main", "refs/heads/master")
-_OPTIONS: Final = ("--no-optional-locks", "--no-pager", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
+_OPTIONS: Final = (
+    "--no-optional-locks", "--no-pager", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}",
+)  # fmt: skip
 _DIFF: Final = (
     "diff", "--name-only", "-z", "--relative", "--no-renames", "--no-ext-diff", "--no-textconv",
     "--ignore-submodules=all",

@@ -50,13 +50,7 @@ COSINE: Final = "-(embedding <#> $1)"
 """Of unit vectors; pgvector's own cosine takes twice the time, since it measures both lengths again."""
 NO_IDS: Final = np.zeros(0, np.int64)
 TOP_KINDS: Final = ("class", "struct", "interface", "trait", "enum", "module", "function")
-"""What is listed of definitions at the top of a file where no name is asked for."""
-FILES_AT: Final = (
-    "select repository_id, relative_path, id, content_hash from code_files"
-    " join unnest($1::int[], $2::text[]) k(repository_id, relative_path) using (repository_id, relative_path)"
-)
-FilePlace = tuple[int, str]
-"""A checkout's id, and a path in it."""
+FilePlace = tuple[int, str]  # a checkout's id, and a path in it
 KnownFiles = dict[FilePlace, tuple[int, bytes | None]]  # id and content hash
 
 
@@ -93,7 +87,6 @@ class ChunkText:
     symbol: str
     container: str
     signature: str
-    is_draft: bool = False
 
 
 class Snapshots:
@@ -154,9 +147,8 @@ class Snapshots:
         dead = np.frombuffer(packed, ">i8").astype(np.int64)
         await self._load_words(connection, words)
         await self._load_vectors(connection, vectors)
-        collection = self._collected(words, packed, dead)
-        vector_rows = self._joined(vectors, packed, dead)
-        return Snapshot(self, connection, embedder_id, words, collection, vector_rows, percent)
+        joined = self._joined(vectors, packed, dead)
+        return Snapshot(self, connection, embedder_id, words, self._collected(words, packed, dead), joined, percent)
 
     async def _load_words(self, connection: Connection, ids: list[int]) -> None:
         missing = [each for each in ids if each not in self._words]
@@ -245,8 +237,7 @@ class Snapshots:
             )
             if len(self._places) > PLACES_KEPT:
                 self._places.clear()
-            read = {row[0]: (row[1], row[2]) for row in rows}
-            self._places |= read
+            self._places |= (read := {row[0]: (row[1], row[2]) for row in rows})
             known |= read
         return known
 
@@ -317,11 +308,12 @@ class Snapshot:
         return [each[-1] for each in await self._placed(chunk_ids, limit)]
 
     async def _placed(self, chunk_ids: Sequence[int], limit: int) -> list[tuple[str, int, int, int]]:
-        return [tuple(row) for row in await self._connection.fetch(
+        rows = await self._connection.fetch(
             "select f.relative_path, c.start_byte, f.repository_id, c.id from code_chunks c"
             " join code_files f on f.id = c.code_file_id where c.id = any($1::bigint[]) order by 1, 2, 3 limit $2",
             list(chunk_ids), limit,
-        )]  # fmt: skip
+        )  # fmt: skip
+        return [tuple(row) for row in rows]
 
     async def first_files(self, file_ids: Sequence[int], limit: int) -> list[int]:
         """The first of these files by path."""
@@ -362,7 +354,11 @@ class Snapshot:
 
 async def _files_at(connection: Connection | asyncpg.Pool, places: Iterable[FilePlace]) -> KnownFiles:
     wanted = list(places)
-    rows = await connection.fetch(FILES_AT, [each[0] for each in wanted], [each[1] for each in wanted])
+    rows = await connection.fetch(
+        "select repository_id, relative_path, id, content_hash from code_files"
+        " join unnest($1::int[], $2::text[]) k(repository_id, relative_path) using (repository_id, relative_path)",
+        [each[0] for each in wanted], [each[1] for each in wanted],
+    )  # fmt: skip
     return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
 

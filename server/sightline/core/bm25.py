@@ -216,9 +216,7 @@ def _sums(lengths: Floats, live: NDArray[np.bool_]) -> list[float]:
     return [float(own[live].sum(dtype=np.float64)) for own in lengths]
 
 
-def _norms(
-    lengths: Floats, sums: Sequence[float], count: int, weights: Sequence[float], b: Sequence[float]
-) -> Floats:
+def _norms(lengths: Floats, sums: Sequence[float], count: int, weights: Sequence[float], b: Sequence[float]) -> Floats:
     """weight / (1 - b + b * length / average), field by field: what a term's frequency is multiplied by."""
     norms = np.zeros_like(lengths)
     for field in range(FIELD_COUNT):
