@@ -152,7 +152,8 @@ def test_after_anything_the_index_is_that_of_a_fresh_one(world: World) -> None:
         ),
     )
     assert world.steps >= STEPS
-    assert min(world.settled, world.killed) >= STEPS // 50
+    assert world.settled >= STEPS // 50
+    assert world.killed or STEPS < NORMAL
 
 
 class Checkout(RuleBasedStateMachine):

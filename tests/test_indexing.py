@@ -16,7 +16,7 @@ import pytest
 
 from adapters.external import External, installed
 from sightline.adapters.postgres import REGISTRY
-from sightline.adapters.signals import TOUCHED
+from sightline.adapters.signals import TOUCHED, WHOLE, Ears
 from sightline.errors import DatabaseUnavailable, FolderError, ProjectNotFound
 from sightline.jobs import Progress, State, Summary
 from sightline.keeping import TAKEOVER_SECONDS
@@ -390,6 +390,89 @@ async def test_what_no_server_would_say_is_not_listened_to(
         await writer.until(lambda: writer.summaries[-1].files_seen >= 3)
         job = (await workspace.store.jobs(repository))[0]
         assert (job["kind"], job["state"]) == ("scan", "completed")
+
+
+async def test_what_a_reader_could_not_forward_stays_touched(
+    sightline: Workspaces, workspace: Workspace, folder: Files
+) -> None:
+    folder.write({"a.py": SESSION})
+    async with kept(workspace) as writer:
+        await writer.until(lambda: writer.summaries)
+        reader = (await sightline.open(workspace.checkout.root)).indexer
+        async with reader.seat(Ears(lambda *heard: None, lambda files: None, lambda: None)) as seat:
+            await end_backends(sightline, workspace)
+            reader.touch(["b.py"], force=True)
+            with pytest.raises(DatabaseUnavailable):
+                await reader.hand_over(seat)
+        assert reader.queued == 1
+        await writer.until(lambda: "waiting" in {state.role for state in writer.states} and writer.role == "writer")
+        folder.write({"b.py": RETRY})
+        async with reader.seat(Ears(lambda *heard: None, lambda files: None, lambda: None)) as seat:
+            await reader.hand_over(seat)
+        assert reader.queued == 0
+        await writer.finds("retry_failed_uploads", "b.py")
+
+
+async def test_what_another_server_only_looks_at_again_is_no_job(
+    sightline: Workspaces, workspace: Workspace, folder: Files
+) -> None:
+    folder.write({"a.py": SESSION})
+    repository = workspace.checkout.repository_id
+    async with kept(workspace) as writer:
+        await writer.until(lambda: writer.summaries)
+        folder.write({"b.py": RETRY})
+        await workspace.store.forward(repository, {WHOLE: False, "c.py": False}, as_job=False)
+        await writer.finds("retry_failed_uploads", "b.py")
+        assert len(await workspace.store.jobs(repository)) == 1
+        await workspace.store.forward(repository, {WHOLE: False}, as_job=True)
+        await writer.until(lambda: writer.summaries[-1].job)
+        await writer.until(lambda: len(writer.summaries) == 3)
+        assert len(await workspace.store.jobs(repository)) == 2
+
+
+async def test_each_round_of_work_tells_only_of_itself(workspace: Workspace, folder: Files) -> None:
+    folder.write({f"m{number}.py": f"def function_{number}(): pass\n" for number in range(30)})
+    steps: list[Progress] = []
+
+    def report(step: Progress) -> None:
+        steps.append(step)
+        if step.files_done == 30:
+            folder.write({"b.py": RETRY})
+            workspace.indexer.touch(["b.py"], as_job=True)
+
+    summary = await workspace.index(report)
+    assert (summary.files_indexed, summary.files_read) == (31, 31)
+    assert all(step.files_done <= step.files_total for step in steps)
+    jobs = await workspace.store.jobs(workspace.checkout.repository_id)
+    assert [(job["files_total"], job["files_done"], job["texts_embedded"]) for job in jobs] == [(1, 1, 1), (30, 30, 30)]
+    assert jobs[0]["id"] == summary.job
+
+
+async def test_a_job_that_its_writer_has_read_is_not_widened_or_given_up(workspace: Workspace) -> None:
+    job = await workspace.request(["a.py"])
+    async with workspace.indexer.writing() as writer:
+        assert writer is not None
+        assert [each.paths for each in await writer.unfinished_jobs()] == [("a.py",)]
+        later = await workspace.request([WHOLE], force=True)
+        assert (later.id, later.paths, later.has_begun) == (job.id, ("a.py",), True)
+        assert not await workspace.store.give_up(job.id)
+
+
+async def test_force_outlives_a_round_that_fails(workspace: Workspace, folder: Files) -> None:
+    folder.write({"a.py": SESSION})
+    await index(workspace)
+    indexer = workspace.indexer
+    indexer.touch(["a.py"], force=True)
+
+    def save_and_fail(step: Progress) -> None:
+        indexer.touch(["a.py"])
+        raise DatabaseUnavailable("gone")
+
+    async with indexer.writing() as writer:
+        assert writer is not None
+        with pytest.raises(DatabaseUnavailable):
+            await indexer.settle(writer, save_and_fail)
+        assert (await indexer.settle(writer)).files_indexed == 1
 
 
 async def test_looking_at_everything_in_case_of_a_missed_event_is_no_job(workspace: Workspace, folder: Files) -> None:

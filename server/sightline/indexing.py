@@ -149,7 +149,11 @@ class Indexer:
             return
         batch, self._touched = self._touched, {}
         as_job, self._wants_job = self._wants_job, False
-        await seat.forward(batch, as_job=as_job)
+        try:
+            await seat.forward(batch, as_job=as_job)
+        except BaseException:
+            self._keep(batch, wants_job=as_job)
+            raise
 
     async def keep(self, report: Report, told: Callable[[State], None]) -> None:
         """Keeps the index current for ever: as its writer, or as one that forwards to the writer and may take over."""
@@ -180,14 +184,21 @@ class Indexer:
                 break
             touched, self._touched = self._touched, {}
             wanted, self._wants_job = self._wants_job, False
+            run = Run(touched, left, wanted, writer, report, Summary(), datetime.now(UTC))
             try:
-                await self._settle(Run(touched, left, wanted, writer, report, summary, datetime.now(UTC)))
+                await self._settle(run)
             except BaseException:
-                self._touched = touched | self._touched
-                self._wants_job = self._wants_job or wanted
+                self._keep(touched, wants_job=wanted)
                 raise
+            _add(summary, run.summary)
         summary.seconds = time.monotonic() - started
         return summary
+
+    def _keep(self, touched: dict[str, bool], *, wants_job: bool) -> None:
+        """What could not be done stays touched, beside what was touched meanwhile."""
+        for path, force in touched.items():
+            self._touched[path] = force or self._touched.get(path, False)
+        self._wants_job = self._wants_job or wants_job
 
     async def _taken_over(self, writer: Writer) -> list[Unfinished]:
         """Jobs that somebody asked for or a dead writer left; from now on they are ours."""
@@ -312,8 +323,8 @@ class Indexer:
                 waited: set[asyncio.Task[Any]] = {*running, cancelled}
                 await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
                 done = {task for task in running if task.done()}
-                running -= done
                 for task in done:
+                    running.remove(task)  # not all at once: of those that failed as well somebody has to know below
                     for result in task.result():
                         yield result
         finally:
@@ -351,6 +362,19 @@ class Indexer:
             middle = len(batch) // 2
             halves = [await self._analyse(half, plan, recall) for half in (batch[:middle], batch[middle:])]
             return halves[0] + halves[1]
+
+
+def _add(total: Summary, done: Summary) -> None:
+    """A round's summary to that of all rounds."""
+    total.job = done.job or total.job
+    total.skipped += done.skipped
+    for name in _COUNTED:
+        setattr(total, name, getattr(total, name) + getattr(done, name))
+
+
+_COUNTED: Final = (
+    "files_seen", "files_read", "files_indexed", "files_removed", "chunks_added", "chunks_removed", "texts_embedded",
+)  # fmt: skip
 
 
 def _count(summary: Summary, result: Result, changed: Result, counts: Counts) -> None:

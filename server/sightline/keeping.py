@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from sightline.adapters.signals import Ears, Seat
+from sightline.adapters.signals import WHOLE, Ears, Seat
 from sightline.adapters.store import Store
 from sightline.errors import DatabaseUnavailable, FolderError, SightlineError
 from sightline.jobs import Report, State, Summary
@@ -100,6 +100,9 @@ class _News:
         if not self.writes:
             return
         try:
+            if WHOLE in paths and not (force or as_job):  # the watcher of another server begins, or looks again
+                self._indexer.reconcile()
+                paths = [path for path in paths if path != WHOLE]
             self._indexer.touch(paths, force=force, as_job=as_job)
         except FolderError as error:
             LOG.info("another server named a path that is none: %s", error)

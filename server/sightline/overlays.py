@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.adapters.snapshots import TOP_KINDS, ChunkText, FilePlace, Snapshot, VectorRows
+from sightline.adapters.lookup import TOP_KINDS
+from sightline.adapters.snapshots import ChunkText, FilePlace, Snapshot, VectorRows
 from sightline.core import bits, bm25
 from sightline.core.analysis import ChunkRow, names_in
 from sightline.core.identifiers import folded

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from adapters.external import External, installed
 from adapters.servers import fast_disk, open_folder, server_of, supervisor_pid
 from sightline.adapters import embedded
 from sightline.adapters.embedded import Place
-from support import Files
+from sightline.lsp.server import make
+from sightline.settings import DatabaseSettings, Settings
+from sightline.workspaces import Workspaces
+from support import Files, content_of, index
 
 from .product import SESSIONS, UPLOAD, editing, eventually, indexed, is_current, paths
 from .support import Client, RpcError
@@ -22,6 +28,8 @@ from .support import Client, RpcError
 QUERY = {"query": "session upload", "limit": 50}
 QUICK = 3.0
 """An answer that took longer was waited for."""
+STOPPED_SECONDS = float(os.environ.get("STOPPED_SECONDS", "6"))
+"""How long the database is away in the long one of these tests; 30 is what is promised."""
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +38,13 @@ def place() -> Iterator[Place]:
     with open_folder(fast_disk()) as folder:
         embedded.acquire(folder).close()
         yield Place(folder)
+
+
+@pytest.fixture(scope="module")
+def external() -> Iterator[External]:
+    """A Postgres that can be stopped and stays so."""
+    with installed() as server:
+        yield server
 
 
 def killed(place: Place) -> None:
@@ -108,6 +123,42 @@ async def test_a_change_while_the_database_is_away_is_not_forgotten(place: Place
         both = await eventually(client, "sightline/search", QUERY, lambda answer: len(answer["hits"]) == 2)
         assert sorted(paths(both)) == ["a.py", "b.py"]
         assert (await eventually(client, "sightline/status", {}, is_current))["folders"][0]["role"] == "writer"
+
+
+@pytest.mark.timeout(120 + STOPPED_SECONDS)
+async def test_a_database_that_is_stopped_for_long_in_the_middle_costs_nothing_but_the_time(
+    external: External, folder: Files, tmp_path: Path
+) -> None:
+    settings = Settings(database=DatabaseSettings(url=external.url()))
+    started = Workspaces.started(settings, tmp_path / "data")
+    folder.write({f"part{number}.py": f"def function{number}(): pass\n" for number in range(1_500)})
+    async with editing(tmp_path, folder.root, server=make(lambda _: started)) as client:
+        await client.expect("$/progress", lambda params: params["value"]["kind"] == "report")
+        external.stop()
+        folder.write({"b.py": UPLOAD, "part7.py": SESSIONS})
+        folder.remove("part8.py")
+        back = time.monotonic() + STOPPED_SECONDS
+        while time.monotonic() < back:
+            began = time.monotonic()
+            refused = await client.refused("sightline/search", QUERY)
+            assert time.monotonic() - began < 1
+            assert refused.data["code"] == "databaseUnavailable"
+            await asyncio.sleep(0.2)
+        external.start()
+        await eventually(client, "sightline/search", {"query": "retry_failed_uploads"}, lambda it: it["complete"])
+        await eventually(client, "sightline/status", {}, is_current)
+        await same_as_fresh(settings, folder, tmp_path)
+
+
+async def same_as_fresh(settings: Settings, folder: Files, tmp_path: Path) -> None:
+    """The folder's index is that of a copy which is indexed at a stretch."""
+    shutil.copytree(folder.root, tmp_path / "copy")
+    async with Workspaces.started(settings, tmp_path / "data") as sightline:
+        copy = await sightline.open(tmp_path / "copy")
+        await index(copy)
+        content, fresh = [await content_of(each) for each in (await sightline.open(folder.root), copy)]
+    assert content["files"] == fresh["files"]
+    assert content == fresh
 
 
 async def test_a_client_leaves_while_the_database_is_away(place: Place, folder: Files) -> None:

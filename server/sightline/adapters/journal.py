@@ -55,18 +55,23 @@ async def request(
     """The job of the checkout that runs; else one that waits for the writer, and does what is asked besides."""
     async with connection.transaction():
         await connection.execute("select pg_advisory_xact_lock($1, $2)", JOB_LOCK, repository_id)
-        found = await unfinished(connection, repository_id)
+        found = await _unfinished(connection, repository_id)
         if not found:
             return await _added(connection, repository_id, project_id, kind, paths)
         return found[0] if found[0].has_begun else await _widened(connection, found[0], kind, _listed(paths))
 
 
 async def unfinished(connection: Connection, repository_id: int) -> list[Unfinished]:
-    """Jobs that wait or are marked running, the oldest first."""
-    rows = await connection.fetch(
-        f"select id, kind, paths, phase from indexing_jobs where {UNFINISHED} order by created_at, id", repository_id
-    )
-    return [Unfinished(row[0], row[1], tuple(row[2]), bool(row[3])) for row in rows]
+    """Jobs that wait or are marked running, the oldest first, for their writer.
+
+    With this they have begun: who asked for more, or gave one up, after it was read would be told of what was not done.
+    """
+    async with connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock($1, $2)", JOB_LOCK, repository_id)
+        await connection.execute(
+            f"update indexing_jobs set phase = 'scanning' where {UNFINISHED} and phase = ''", repository_id
+        )
+        return await _unfinished(connection, repository_id)
 
 
 async def begin(
@@ -147,6 +152,13 @@ async def repository_of(connection: Connection, event_id: int) -> Mapping[str, A
         " join repositories r on r.id = e.repository_id where e.id = $1", event_id,
     )  # fmt: skip
     return dict(row) if row is not None else None
+
+
+async def _unfinished(connection: Connection, repository_id: int) -> list[Unfinished]:
+    rows = await connection.fetch(
+        f"select id, kind, paths, phase from indexing_jobs where {UNFINISHED} order by created_at, id", repository_id
+    )
+    return [Unfinished(row[0], row[1], tuple(row[2]), bool(row[3])) for row in rows]
 
 
 async def _added(

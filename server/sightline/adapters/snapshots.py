@@ -13,20 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
+from sightline.adapters import lookup
 from sightline.adapters.postgres import translated
 from sightline.adapters.store import Store
 from sightline.core import bits, bm25
 from sightline.core.analysis import names_in
-from sightline.core.identifiers import folded
 from sightline.core.model import DefinedName, Filters
 from sightline.core.query import path_regexes
 from sightline.core.segments import Block, Directory, Postings
 from sightline.core.symbols import Symbol
 
-BLOCK_CACHE_BYTES: Final = 32 << 20
+BLOCK_CACHE_BYTES: Final = 48 << 20
 PLACES_KEPT: Final = 200_000
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
-SYMBOLS_READ: Final = 300
+FilePlace = tuple[int, str]  # a checkout's id, and a path in it
+KnownFiles = dict[FilePlace, tuple[int, bytes | None]]  # id and content hash
 PERCENT: Final = (
     "select case when r.unfinished = 0 and j.running = 0 then 100"
     " when j.total > 0 then least(99, 100 * j.done / j.total) else 0 end from"
@@ -36,22 +37,9 @@ PERCENT: Final = (
     "  where state = 'running' and repository_id = any($1::int[])) j"
 )
 """How much of the checkouts is indexed: 100 only when each one's first scan has ended and no job runs."""
-SYMBOLS: Final = (
-    "select d.name, d.kind, d.container, d.depth, f.relative_path, c.start_line + d.line_offset,"
-    " c.start_line + d.line_offset + d.line_count - 1, f.repository_id, f.repository_id = any($1::int[]) as wanted"
-    " from (select * from definitions where {} limit $2) d join code_chunks c on c.id = d.chunk_id"
-    " join code_files f on f.id = c.code_file_id"
-)
-OF_WANTED: Final = (
-    "exists (select 1 from code_chunks k join code_files f on f.id = k.code_file_id"
-    " where k.id = chunk_id and f.repository_id = any($1::int[])) and "
-)
 COSINE: Final = "-(embedding <#> $1)"
 """Of unit vectors; pgvector's own cosine takes twice the time, since it measures both lengths again."""
 NO_IDS: Final = np.zeros(0, np.int64)
-TOP_KINDS: Final = ("class", "struct", "interface", "trait", "enum", "module", "function")
-FilePlace = tuple[int, str]  # a checkout's id, and a path in it
-KnownFiles = dict[FilePlace, tuple[int, bytes | None]]  # id and content hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +101,8 @@ class Snapshots:
 
     async def symbols(self, repository_ids: Sequence[int], typed: str, limit: int) -> list[Symbol]:
         """Definitions whose name may answer, from the likeliest kind of match on until there are enough."""
-        pool = await self._store.pool()
-        wanted = list(repository_ids)
-        found: dict[tuple[int, str, int, str], Symbol] = {}
-        for condition, arguments in _conditions(folded(typed)):
-            with translated():
-                rows = await pool.fetch(SYMBOLS.format(condition), wanted, SYMBOLS_READ, *arguments)
-                if len(rows) == SYMBOLS_READ and not all(row["wanted"] for row in rows):
-                    # Other checkouts took places; to ask this of each definition costs five times as much.
-                    rows = await pool.fetch(SYMBOLS.format(OF_WANTED + condition), wanted, SYMBOLS_READ, *arguments)
-            found |= {(row[7], row[4], row[5], row[0]): Symbol(*row[:8]) for row in rows if row["wanted"]}
-            if len(found) >= limit:
-                break
-        return list(found.values())
+        with translated():
+            return await lookup.symbols(await self._store.pool(), list(repository_ids), typed, limit)
 
     async def files_at(self, places: Iterable[FilePlace]) -> KnownFiles:
         """The files that the index has at these places."""
@@ -157,6 +134,8 @@ class Snapshots:
         for gone in set(self._words) - set(ids):
             if len(self._words) > 4 * len(ids):
                 del self._words[gone]
+        for key in [key for key in self._blocks if key[0] not in self._words]:
+            self._block_bytes -= self._blocks.pop(key).size
         rows = await connection.fetch(
             "select id, chunk_ids, file_ids, kinds, lengths, directory from word_segments where id = any($1::bigint[])",
             missing,
@@ -360,27 +339,6 @@ async def _files_at(connection: Connection | asyncpg.Pool, places: Iterable[File
         [each[0] for each in wanted], [each[1] for each in wanted],
     )  # fmt: skip
     return {(row[0], row[1]): (row[2], row[3]) for row in rows}
-
-
-def _conditions(own: str) -> list[tuple[str, tuple[str, ...]]]:
-    """Conditions on a definition's folded name, cheap and close ones first."""
-    if not own:
-        return [(f"depth = 0 and kind in {TOP_KINDS}", ())]
-    after = own + "\U0010ffff"
-    conditions = [
-        ("folded = $3 order by depth", (own,)),
-        ("folded >= $3 and folded < $4 order by length(folded)", (own, after)),
-    ]
-    if len(own) > 1:
-        conditions.append(("initials >= $3 and initials < $4 order by length(initials), depth", (own, after)))
-    if len(own) > 2:
-        conditions.append(("folded like $3 order by length(folded)", ("%" + "%".join(own) + "%",)))
-    if len(own) > 3:
-        # One edit leaves one half of a name as it is.
-        half = len(own) // 2
-        near = "(folded like $3 or folded like $4) and abs(length(folded) - $5::text::int) <= 1"
-        conditions.append((near, (own[:half] + "%", "%" + own[-half:], str(len(own)))))
-    return conditions
 
 
 def _columns(row: asyncpg.Record) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint32]]:

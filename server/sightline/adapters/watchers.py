@@ -107,7 +107,7 @@ class Inotify:
         if not name:  # of a folder itself, which the one above tells as well, but for the root
             return b"" if not folder and mask & _ENDED else None
         path = os.path.join(folder, name)
-        if mask & _MOVED_FROM:
+        if mask & _IS_FOLDER and mask & _MOVED_FROM:
             self._forget(path)
         elif mask & _IS_FOLDER and not mask & _DELETE:
             self._add(path)

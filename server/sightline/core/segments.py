@@ -15,6 +15,8 @@ from sightline.core.bags import FIELD_COUNT, Bag
 
 MAX_CHUNKS: Final = 65_535
 """Chunk numbers are uint16, and so is the count of a term's chunks."""
+REAL_SIZE: Final = 3
+"""What a block takes in memory, with its terms as objects, for each packed byte."""
 BLOCK_BYTES: Final = 3_800
 """Two such blocks and their headers fit an 8 kB page of Postgres."""
 
@@ -73,7 +75,7 @@ class Block:
         total = int(self._ends[-1])
         self._chunks = np.frombuffer(packed, "<u2", total, text_end)
         self._frequencies = np.frombuffer(packed, np.uint8, total, text_end + total * 2)
-        self.size = len(packed)
+        self.size = REAL_SIZE * len(packed)
 
     def find(self, term: str) -> Postings | None:
         """The term's postings, or None where the block has none."""
