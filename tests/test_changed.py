@@ -168,7 +168,7 @@ async def test_a_lock_of_another_git_is_no_matter(folder: Files) -> None:
         (lambda files: None, "", "needs a git repository"),
         (lambda files: begin(files, "odd"), "", "finds no default branch"),
         (begin, "nonsense", 'git knows no "nonsense"'),
-        (begin, "--output=/tmp/x", "git knows no"),
+        (begin, "--output=x", "git knows no"),
         (begin, "main:same.py", "git knows no"),
     ],
 )

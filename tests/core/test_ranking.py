@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,24 @@ from hypothesis import strategies as st
 
 from sightline.core.model import Candidate, DefinedName, Query, Ranked
 from sightline.core.query import of_text
-from sightline.core.ranking import BEST_OF_FILE, MOST_MORE, SIGNALS, WEIGHTS, Weights, rank
+from sightline.core.ranking import BEST_OF_FILE, MOST_MORE, SIGNALS, WEIGHTS, Ranking, Weights
+
+
+def rank(
+    candidates: Sequence[Candidate],
+    query: Query,
+    idf: Mapping[str, float],
+    *,
+    limit: int,
+    max_per_file: int = 1,
+    weights: Weights = WEIGHTS,
+) -> list[Ranked]:
+    """As a search does it: only what is hopeful gets its definitions."""
+    bare = [each._replace(definitions=(), start_byte=0) for each in candidates]
+    ranking = Ranking(bare, query, idf, weights)
+    hopeful = {each.chunk_id for each in ranking.hopeful(limit)} if limit > 0 else set()
+    return ranking.entries([each for each in candidates if each.chunk_id in hopeful], limit, max_per_file)
+
 
 QUERY = of_text("where are sessions persisted")
 PLAIN = Candidate(chunk_id=1, file_id=1, path="src/a.py", start_byte=0, cosine=0.5, bm25=5.0, file_bm25=5.0)

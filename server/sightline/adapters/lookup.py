@@ -43,7 +43,7 @@ async def symbols(pool: asyncpg.Pool, wanted: list[int], typed: str, limit: int)
 def _conditions(own: str) -> list[tuple[str, tuple[str, ...], int]]:
     """Conditions on a definition's folded name, close ones first, and with how many found before each is not asked.
 
-    The last one looks at every name (25 ms for 160,000), so it is for what nothing has exactly, and little begins with.
+    The last one looks at every name (30 ms for 160,000), so it is for what nothing has exactly, and little begins with.
     """
     if not own:
         return [(f"depth = 0 and kind in {TOP_KINDS}", (), SYMBOLS_READ)]

@@ -13,7 +13,7 @@ from sightline.core.segments import MAX_CHUNKS, Block, PackedWords, merge
 
 MERGE_LOCK: Final = 0x5167_0004
 MANY: Final = 8
-"""More segments than this, in one checkout, are merged: each costs a search about 0.1 ms."""
+"""More segments than this, in one checkout, are merged: a search looks each term up in every one."""
 DEAD_SHARE: Final = 0.2
 """A segment of which this share is dead is written again without the dead."""
 

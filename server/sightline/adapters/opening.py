@@ -38,7 +38,7 @@ def beneath(base: bytes, names: Sequence[bytes]) -> int | Verdict:
 
 
 def at_once(base: bytes, names: Sequence[bytes]) -> int | None:
-    """In a third of the time, where the system (Linux) tells where an open file is; None if it is elsewhere."""
+    """In one step, where the system (Linux) tells where an open file is; None if it is elsewhere."""
     handle = os.open(path := b"/".join((base, *names)), _FILE_FLAGS)
     with contextlib.suppress(OSError):
         if os.readlink(b"/proc/self/fd/%d" % handle) == path:

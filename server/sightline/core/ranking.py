@@ -147,19 +147,6 @@ class Ranking:
         return signals | {"noise": 0.0} if entry.chunk_id in excused else signals
 
 
-def rank(
-    candidates: Sequence[Candidate],
-    query: Query,
-    idf: Mapping[str, float],
-    *,
-    limit: int,
-    max_per_file: int = 1,
-    weights: Weights = WEIGHTS,
-) -> list[Ranked]:
-    """The best entries among candidates whose definitions are known."""
-    return Ranking(candidates, query, idf, weights).entries(candidates, limit, max_per_file)
-
-
 def _by_file(
     scored: Iterable[_Scored], limit: int, max_per_file: int
 ) -> tuple[list[_Scored], dict[int, list[Candidate]]]:
