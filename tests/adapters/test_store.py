@@ -184,16 +184,15 @@ async def test_the_job_of_a_dead_writer_is_gone_on_with_by_the_next(workspace: W
         dead = await writer.begin_job("force", ["a.py"], "1")
         await writer.update_job(dead, state="running", phase="indexing", files_total=10)
     repository = workspace.checkout.repository_id
-    running = await workspace.store.running_job(repository)
+    running = await workspace.store.job(dead)
     assert running is not None
-    assert (running["id"], running["phase"], running["files_total"]) == (dead, "indexing", 10)
+    assert (running["state"], running["phase"], running["files_total"]) == ("running", "indexing", 10)
     async with workspace.indexer.writing() as writer:
         assert writer is not None
         summary = await workspace.indexer.settle(writer)
     (job,) = await workspace.store.jobs(repository)
     assert (summary.job, job["id"], job["kind"], job["state"]) == (dead, dead, "force", "completed")
     assert (job["files_done"], job["files_total"], job["chunks"], job["texts_embedded"]) == (1, 1, 1, 1)
-    assert await workspace.store.running_job(repository) is None
 
 
 async def test_who_asks_twice_gets_the_job_that_waits(workspace: Workspace, folder: Files) -> None:

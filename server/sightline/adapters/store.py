@@ -136,13 +136,6 @@ class Store:
         """Tells the checkout's writer, which may be this process, what was touched, and whether with force."""
         await forward(await self.pool(), repository_id, touched, as_job=as_job)
 
-    async def running_job(self, repository_id: int) -> dict[str, Any] | None:
-        """The job that some process runs on the checkout."""
-        found = await self._jobs(
-            "repository_id = $1 and state = 'running' order by started_at desc limit 1", repository_id
-        )
-        return found[0] if found else None
-
     async def job(self, job: UUID) -> dict[str, Any] | None:
         found = await self._jobs("id = $1", job)
         return found[0] if found else None
