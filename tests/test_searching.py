@@ -265,7 +265,7 @@ async def test_a_file_is_one_entry_unless_more_are_asked_for(workspace: Workspac
 
 
 async def test_an_answer_says_whether_everything_was_searched(workspace: Workspace, folder: Files) -> None:
-    folder.write({f"m{number}.py": functions(4) for number in range(80)})
+    folder.write({f"m{number}.py": functions(4) for number in range(300)})
     before = await search(workspace, "load")
     assert (before.complete, before.indexed_percent, before.hits) == (False, 0, ())
     seen: list[Answer] = []

@@ -78,12 +78,13 @@ class Candidates:
         mask = _mask(words.file_ids, words.kinds, words.chunk_ids, filters, files, exact) & words.live
         if not mask.any():
             return None
-        postings = await snapshot.postings(self._query.terms)
+        held = words.terms.held(self._query.terms)
+        postings = await snapshot.postings([each for each in self._query.terms if each not in held])
         # Postgres compares vectors while we count words.
         asked = asyncio.create_task(self._cosines(await self._near(filters, files, exact)))
         try:
             await asyncio.sleep(0)
-            scores = bm25.score(words, postings)
+            scores = bm25.score(words, postings, held)
         finally:
             cosines = await asked
         chosen = await (self._by_words(scores, mask) if self._query.terms else self._by_filters_alone(mask))
@@ -173,7 +174,8 @@ class Candidates:
         mask = _mask(vectors.file_ids, vectors.kinds, vectors.chunk_ids, filters, files, exact)
         near = vectors.chunk_ids if mask.all() else vectors.chunk_ids[mask]
         if len(near) > EXACT_BELOW:
-            closeness = MOST_BITS - bits.distances(vectors.signs, self._vector)[mask]
+            closeness = MOST_BITS - bits.distances(vectors.signs, self._vector)
+            closeness = closeness if len(near) == len(mask) else closeness[mask]
             near = near[await self._top_chunks(near, closeness, RERANKED, TIES * RERANKED)]
         ids: list[int] = near.tolist()
         return ids
@@ -254,20 +256,24 @@ def _mask(
 
 
 def _top(scores: Scores, count: int) -> tuple[Rows, Rows]:
-    """Places of the highest positive scores, fewer than `count` of them, and of those that tie for the rest."""
-    positive = np.flatnonzero(scores > 0)
-    if len(positive) <= count:
-        return positive, positive[:0]
-    own = scores[positive]
-    least = np.partition(own, len(own) - count)[len(own) - count]
-    return positive[own > least], positive[own == least]
+    """Places of the highest scores above 0 (none is below), fewer than `count` of them, and of those that tie for the rest."""
+    if np.count_nonzero(scores) < len(scores):
+        positive = np.flatnonzero(scores)
+        sure, tied = _top(scores[positive], count)
+        return positive[sure], positive[tied]
+    if len(scores) <= count:
+        return np.arange(len(scores)), np.arange(0)
+    least = np.partition(scores, len(scores) - count)[len(scores) - count]
+    rows = np.flatnonzero(scores >= least)
+    own = scores[rows]
+    return rows[own > least], rows[own == least]
 
 
 def _best_rows(files: Rows, words: bm25.Collection, scores: NDArray[np.float32]) -> Rows:
     """The best-scored rows of each of `files` (places in `words.files`): one, or those that tie."""
     wanted = np.zeros(len(words.files), np.bool_)
     wanted[files] = True
-    rows = np.flatnonzero(scores > 0)
+    rows = np.flatnonzero(scores)
     rows = rows[wanted[words.file_rows[rows]]]
     best = np.zeros(len(words.files), np.float32)
     np.maximum.at(best, words.file_rows[rows], scores[rows])

@@ -144,12 +144,12 @@ class Search:
         query = of_text(text, filters)
         return await self._answer(query, self._embedder.embed_passage(text), LIKENESS, options, place)
 
-    async def symbols(self, typed: str, limit: int) -> list[tuple[Path, Symbol]]:
+    async def symbols(self, typed: str, limit: int, *, close: bool = False) -> list[tuple[Path, Symbol]]:
         """Definitions by name, with the roots that they are below; never waits for an embedding."""
         found: list[tuple[Path, Symbol]] = []
         for source in self._sources:
             roots = {each.repository_id: each.root for each in source.checkouts}
-            rows = await source.snapshots.symbols(list(roots), typed, limit)
+            rows = await source.snapshots.symbols(list(roots), typed, limit, close=close)
             if source.unsaved is not None:
                 rows = await source.unsaved.symbols(source.snapshots, rows, typed)
             found += [(roots[each.repository_id], each) for each in rows]

@@ -29,6 +29,8 @@ import psutil
 HERE = Path(__file__).parent
 SERVER = HERE.parents[1] / "server"
 SAMPLE_SECONDS = 0.25
+SAMPLE_SECONDS_OF_QUERIES = 3.0
+"""To look at every process costs as much as some queries: seldom while they are timed."""
 Figures = dict[str, Any]
 
 
@@ -109,7 +111,7 @@ class Memory(threading.Thread):
         self.peaks: dict[str, dict[str, int]] = {}
 
     def run(self) -> None:
-        while not self.stopped.wait(SAMPLE_SECONDS):
+        while not self.stopped.wait(SAMPLE_SECONDS_OF_QUERIES if self.phase == "search" else SAMPLE_SECONDS):
             parts = self.sample()
             peaks = self.peaks.setdefault(self.phase, {})
             for part, size in (parts | {"total": sum(parts.values())}).items():

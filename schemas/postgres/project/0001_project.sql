@@ -93,6 +93,8 @@ create table definitions (
 
 create index definitions_chunk on definitions (chunk_id);
 create index definitions_folded on definitions (folded);
+-- For names whose first half was mistyped.
+create index definitions_reversed on definitions (reverse(folded) collate "C");
 create index definitions_initials on definitions (initials);
 
 create table embeddings (

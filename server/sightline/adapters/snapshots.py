@@ -23,7 +23,7 @@ from sightline.core.query import path_regexes
 from sightline.core.segments import Block, Directory, Postings
 from sightline.core.symbols import Symbol
 
-BLOCK_CACHE_BYTES: Final = 48 << 20
+BLOCK_CACHE_BYTES: Final = 24 << 20
 PLACES_KEPT: Final = 200_000
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 FilePlace = tuple[int, str]  # a checkout's id, and a path in it
@@ -99,10 +99,12 @@ class Snapshots:
             async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
                 yield await self._read(connection, list(repository_ids), embedder_id)
 
-    async def symbols(self, repository_ids: Sequence[int], typed: str, limit: int) -> list[Symbol]:
+    async def symbols(
+        self, repository_ids: Sequence[int], typed: str, limit: int, *, close: bool = False
+    ) -> list[Symbol]:
         """Definitions whose name may answer, from the likeliest kind of match on until there are enough."""
         with translated():
-            return await lookup.symbols(await self._store.pool(), list(repository_ids), typed, limit)
+            return await lookup.symbols(await self._store.pool(), list(repository_ids), typed, limit, close=close)
 
     async def files_at(self, places: Iterable[FilePlace]) -> KnownFiles:
         """The files that the index has at these places."""

@@ -7,7 +7,8 @@ neighbours). Formula: Robertson, Zaragoza, Taylor, "Simple BM25 extension to mul
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -26,6 +27,9 @@ FILE_B: Final = (0.75, 0.75, 0.5, 0.0, 0.3, 0.3)
 SUMMED_FIELDS: Final = (CODE, COMMENTS, DEFINED)
 """Fields that a file sums over its chunks; stem and directories it has once."""
 
+TERM_CACHE_BYTES: Final = 16 << 20
+"""Of one collection: some thousand terms of 100,000 chunks, which people who type on ask again with each letter."""
+
 Floats = NDArray[np.float32]
 T = TypeVar("T", bound=np.generic)
 
@@ -40,10 +44,55 @@ class SegmentColumns:
     lengths: NDArray[np.uint16]
 
 
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What one term adds to the scores of a collection."""
+
+    rows: NDArray[np.int32]
+    """The live rows in which it stands, and what it adds to each."""
+    gains: Floats
+    files: NDArray[np.int32]
+    file_gains: Floats
+    stems: NDArray[np.int32]
+    """The files in whose stem it stands."""
+    idf: float | None
+    """None where it stands in no code or comment."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        arrays = (self.rows, self.gains, self.files, self.file_gains, self.stems)
+        return 1_000 + sum(each.nbytes for each in arrays)
+
+
+class Terms:
+    """The terms of a collection that were asked lately, the least recently asked first out."""
+
+    def __init__(self) -> None:
+        self._terms: OrderedDict[str, Term] = OrderedDict()
+        self._bytes = 0
+
+    def held(self, terms: Iterable[str]) -> dict[str, Term]:
+        """Those of the terms that are here."""
+        found = {each: self._terms[each] for each in terms if each in self._terms}
+        for each in found:
+            self._terms.move_to_end(each)
+        return found
+
+    def keep(self, name: str, term: Term) -> None:
+        """Keeps a term for later."""
+        if name not in self._terms:
+            self._terms[name] = term
+            self._bytes += term.size
+        while self._bytes > TERM_CACHE_BYTES:
+            self._bytes -= self._terms.popitem(last=False)[1].size
+
+
 class Collection:
     """The chunks of several segments as rows, one segment behind another, with what scoring needs of them."""
 
     def __init__(self, segments: Sequence[SegmentColumns], dead: NDArray[np.int64]) -> None:
+        self.terms = Terms()
         self.bases = np.cumsum([0, *(len(each.chunk_ids) for each in segments)]).tolist()
         self.chunk_ids = _joined([each.chunk_ids for each in segments], np.int64)
         self.file_ids = _joined([each.file_ids for each in segments], np.int32)
@@ -72,6 +121,7 @@ class Collection:
         top, made = Collection(more, np.zeros(0, np.int64)), Collection.__new__(Collection)
         gone_files = np.isin(self.files, hidden)
         gone = self.live & gone_files[self.file_rows]
+        made.terms = Terms()
         made._segments = [*self._segments, *more]
         made.bases = [*self.bases[:-1], *(base + self.bases[-1] for base in top.bases)]
         made.chunk_ids = np.concatenate([self.chunk_ids, top.chunk_ids])
@@ -122,36 +172,48 @@ class Scores:
     stem_cover: Floats
     idf: dict[str, float]
     """Of the terms that stand in code or comments."""
-    matches: Mapping[str, NDArray[np.int64]]
+    matches: Mapping[str, NDArray[np.int32]]
     """The live rows in which each term stands."""
 
 
-def score(collection: Collection, postings: Mapping[str, Sequence[tuple[int, Postings]]]) -> Scores:
-    """Scores for `postings`: for each query term, the segments (by place in the collection) that have it."""
-    files = len(collection.files)
-    live_files = int(collection.file_live.sum())
-    chunk_scores, file_scores = np.zeros(len(collection.chunk_ids), np.float32), np.zeros(files, np.float32)
-    frequency = np.zeros_like(chunk_scores)
-    stem_hits = np.zeros(files, np.float32)
-    matches, idf = {}, {}
-    for term, found in postings.items():
-        fields = _by_field(collection, found)
-        touched, in_text = _add_frequencies(collection, fields, frequency)
-        matches[term] = touched
-        if in_text:
-            idf[term] = _idf(collection.count, in_text)
-        weight = _idf(collection.count, len(touched)) * (K1 + 1)
-        chunk_scores[touched] += weight * _saturated(frequency[touched])
-        frequency[touched] = 0
-        file_frequency = _file_frequencies(collection, fields)
-        touched_files = np.flatnonzero(file_frequency)
-        file_weight = _idf(live_files, len(touched_files)) * (K1 + 1)
-        file_scores[touched_files] += file_weight * _saturated(file_frequency[touched_files])
-        if STEM in fields:
-            in_stem = np.zeros(files, np.float32)
-            in_stem[collection.file_rows[fields[STEM][0]]] = 1
-            stem_hits += in_stem
-    return Scores(chunk_scores, file_scores, stem_hits / collection.stem_lengths, idf, matches)
+def score(
+    collection: Collection,
+    postings: Mapping[str, Sequence[tuple[int, Postings]]],
+    held: Mapping[str, Term] | None = None,
+) -> Scores:
+    """Scores for the terms of `postings` (the segments, by place in the collection, that have each) and `held` ones.
+
+    Added up by name, so that what was held does not show in the last bit.
+    """
+    chunks, files = np.zeros(len(collection.chunk_ids), np.float32), np.zeros(len(collection.files), np.float32)
+    terms = {**(held or {}), **{name: _term(collection, found, chunks) for name, found in postings.items()}}
+    for name in postings:
+        collection.terms.keep(name, terms[name])
+    stem_hits = np.zeros_like(files)
+    for _, term in sorted(terms.items()):
+        chunks[term.rows] += term.gains
+        files[term.files] += term.file_gains
+        stem_hits[term.stems] += 1
+    idf = {name: term.idf for name, term in terms.items() if term.idf is not None}
+    return Scores(
+        chunks, files, stem_hits / collection.stem_lengths, idf, {name: each.rows for name, each in terms.items()}
+    )
+
+
+def _term(collection: Collection, found: Sequence[tuple[int, Postings]], frequency: Floats) -> Term:
+    """What the term adds; `frequency` is zero for all rows, and is so again afterwards."""
+    fields = _by_field(collection, found)
+    rows, in_text = _add_frequencies(collection, fields, frequency)
+    weight = _idf(collection.count, len(rows)) * (K1 + 1)
+    gains = weight * _saturated(frequency[rows])
+    frequency[rows] = 0
+    file_frequency = _file_frequencies(collection, fields)
+    files = np.flatnonzero(file_frequency)
+    file_weight = _idf(int(collection.file_live.sum()), len(files)) * (K1 + 1)
+    file_gains = file_weight * _saturated(file_frequency[files])
+    stems = np.unique(collection.file_rows[fields[STEM][0]]) if STEM in fields else files[:0]
+    idf = _idf(collection.count, in_text) if in_text else None
+    return Term(rows.astype(np.int32), gains, files.astype(np.int32), file_gains, stems.astype(np.int32), idf)
 
 
 Fields = dict[int, tuple[NDArray[np.int64], Floats]]

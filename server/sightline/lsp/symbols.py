@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -41,11 +42,17 @@ async def workspace_symbol(session: Session, params: types.WorkspaceSymbolParams
         return await _escaped(engine, typed)
     if not typed:
         return [_named(root, each) for root, each in await engine.symbols("", LIMIT)]
-    names = [] if len(typed.split()) > 1 else await engine.symbols(typed, LIMIT)
-    found = [_named(root, each) for root, each in names]
-    if len(found) < ENOUGH:
+    one_word = len(typed.split()) == 1
+    names = await engine.symbols(typed, LIMIT, close=True) if one_word else []
+    hits: list[Hit] = []
+    if one_word and len(names) < ENOUGH:  # Postgres looks at every name while we search
+        names, hits = await asyncio.gather(engine.symbols(typed, LIMIT), _searched(engine, typed))
+    elif not one_word:
         hits = await _searched(engine, typed)
-        found += [_of_hit(hit) for hit in hits if not any(_shows(hit, root, each) for root, each in names)]
+    if len(names) >= ENOUGH:
+        hits = []
+    found = [_named(root, each) for root, each in names]
+    found += [_of_hit(hit) for hit in hits if not any(_shows(hit, root, each) for root, each in names)]
     return found[:LIMIT]
 
 
