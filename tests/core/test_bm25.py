@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline.core.bags import CODE, COMMENTS, DEFINED, DIRECTORIES, FIELD_COUNT, STEM, Bag
-from sightline.core.bm25 import Collection, Scores, SegmentColumns, score
+from sightline.core.bm25 import TERM_CACHE_BYTES, Collection, Scores, SegmentColumns, Term, Terms, score
 from sightline.core.segments import Block, Postings, pack
 
 TERMS = ("alpha", "beta", "gamma", "delta", "omega")
@@ -74,17 +74,22 @@ def segment(rows: Sequence[Row]) -> tuple[SegmentColumns, list[Block]]:
 
 
 def scored(
-    rows: Sequence[Row], cuts: Sequence[int], dead: Sequence[int], query: Sequence[str] = QUERY
+    rows: Sequence[Row],
+    cuts: Sequence[int],
+    dead: Sequence[int],
+    query: Sequence[str] = QUERY,
+    known: Collection | None = None,
+    held: Mapping[str, Term] | None = None,
 ) -> tuple[Collection, Scores]:
     parts = [segment(rows[start:end]) for start, end in pairwise([0, *cuts, len(rows)])]
-    collection = Collection([columns for columns, _ in parts], np.array(sorted(dead), np.int64))
+    collection = known or Collection([columns for columns, _ in parts], np.array(sorted(dead), np.int64))
     postings: dict[str, list[tuple[int, Postings]]] = {
         term: [
             (place, found) for place, (_, blocks) in enumerate(parts) for each in blocks if (found := each.find(term))
         ]
         for term in query
     }
-    return collection, score(collection, postings)
+    return collection, score(collection, postings, held)
 
 
 def idf(documents: int, holding: int) -> float:
@@ -192,6 +197,29 @@ def test_rows_are_found_by_the_ids_of_living_chunks(corpus: tuple[list[Row], lis
     expected = {row.id: place for place, row in enumerate(rows) if row.id not in dead}
     assert collection.rows_of([4000, *(row.id for row in rows)]) == expected
     assert collection.count == len(expected)
+
+
+@given(corpora(), st.sets(st.sampled_from(QUERY)))
+def test_a_term_that_was_kept_adds_what_it_added_at_first(
+    corpus: tuple[list[Row], list[int], list[int]], kept: set[str]
+) -> None:
+    rows, cuts, dead = corpus
+    collection, first = scored(rows, cuts, dead)
+    held = collection.terms.held(kept)
+    assert held.keys() == kept
+    _, rest = scored(rows, cuts, dead, [term for term in QUERY if term not in kept], collection, held)
+    assert (rest.chunks.tobytes(), rest.files.tobytes()) == (first.chunks.tobytes(), first.files.tobytes())
+    assert (rest.stem_cover.tobytes(), rest.idf) == (first.stem_cover.tobytes(), first.idf)
+
+
+def test_the_terms_asked_least_recently_are_forgotten_first() -> None:
+    rows, few = np.zeros(TERM_CACHE_BYTES // 4, np.int32), np.zeros(0, np.float32)
+    terms, half = Terms(), Term(rows[: len(rows) // 2], few, rows[:0], few, rows[:0], None)
+    for name in ("one", "two"):
+        terms.keep(name, half)
+    assert list(terms.held(["one", "two"])) == ["two"]
+    terms.keep("three", Term(rows[:0], few, rows[:0], few, rows[:0], None))
+    assert sorted(terms.held(["one", "two", "three"])) == ["three", "two"]
 
 
 def test_an_empty_index_gives_empty_scores() -> None:

@@ -27,8 +27,8 @@ FILE_B: Final = (0.75, 0.75, 0.5, 0.0, 0.3, 0.3)
 SUMMED_FIELDS: Final = (CODE, COMMENTS, DEFINED)
 """Fields that a file sums over its chunks; stem and directories it has once."""
 
-TERM_CACHE_BYTES: Final = 16 << 20
-"""Of one collection: some thousand terms of 100,000 chunks, which people who type on ask again with each letter."""
+TERM_CACHE_BYTES: Final = 8 << 20
+"""Of one collection: some hundred terms of 100,000 chunks, which people who type on ask again with each letter."""
 
 Floats = NDArray[np.float32]
 T = TypeVar("T", bound=np.generic)
