@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from sightline.adapters import migrations
 from sightline.adapters.postgres import REGISTRY, Server
+from sightline.core.identity import ID_LENGTH, database_name, parse_id
 from sightline.errors import DatabaseUnfit, FolderError, ProjectError, ProjectNotFound
-from sightline.projects import ID_LENGTH, Project, Projects, database_name, parse_id
+from sightline.projects import Project, Projects
 from sightline.workspaces import Workspace, Workspaces
 from support import Files, command, environment, index, paths_of, run
 
