@@ -47,6 +47,7 @@ async def examine(
                     "database", True, f"Postgres {facts['version']}, {'embedded' if facts['embedded'] else 'your own'}"
                 ),
                 Check("pgvector", True, f"version {facts['vector']}"),
+                _connections(facts["connections"], facts["max_connections"], settings.database.max_connections),
                 Check("projects", True, f"{await sightline.projects.count()} in the registry"),
             ]
     except SightlineError as error:
@@ -71,6 +72,13 @@ def _grammars() -> Check:
         return Check("grammars", True, f"{len(wanted)}, for {len(languages.LANGUAGES)} languages")
     hint = "These are indexed as plain text. Install sightline-ls again on a Python that it supports."
     return Check("grammars", False, f"cannot be loaded: {', '.join(missing)}", hint)
+
+
+def _connections(used: int, most: int, ours: int) -> Check:
+    """Whether the server has room for all that this Sightline may want."""
+    has_room = most - used >= ours
+    hint = "" if has_room else "Raise the server's max_connections, or lower database.maxConnections."
+    return Check("connections", has_room, f"{used} of the server's {most} in use; a Sightline pools up to {ours}", hint)
 
 
 def _disk(settings: Settings) -> Check:

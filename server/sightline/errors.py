@@ -6,6 +6,7 @@ SightlineError
 ├── FolderError              a folder or file that was named cannot be used
 ├── DatabaseError            Postgres cannot be used
 │   ├── DatabaseUnavailable  it does not answer (yet); trying again may help
+│   │   └── DatabaseBusy     it answers, but all connections are in use
 │   └── DatabaseUnfit        it answers, but a right, an extension or a version is missing
 ├── ProjectError             a project cannot be resolved or created
 │   ├── ProjectNotFound
@@ -47,6 +48,10 @@ class DatabaseError(SightlineError):
 
 class DatabaseUnavailable(DatabaseError):
     code = "databaseUnavailable"
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    code = "databaseBusy"
 
 
 class DatabaseUnfit(DatabaseError):

@@ -211,6 +211,24 @@ class FolderStatus(Message):
     paused: bool
 
 
+class PoolStatus(Message):
+    """The pooled connections to one database, since the server started."""
+
+    database: str
+    open: int
+    busy: int
+    waiting: int
+    """Statements that wait for a connection."""
+    most_busy: int
+    taken: int
+    opened: int
+    timed_out: int
+    failed: int
+    """Attempts to connect that failed."""
+    longest_wait_ms: float
+    last_error: str
+
+
 class Status(Message):
     version: str
     database: str
@@ -219,6 +237,9 @@ class Status(Message):
     projects: tuple[AnswerProject, ...]
     folders: tuple[FolderStatus, ...]
     jobs: tuple[Job, ...]
+    pools: tuple[PoolStatus, ...]
+    max_connections: int
+    """How many pooled connections there may be in all."""
     problems: tuple[str, ...]
 
 

@@ -110,7 +110,8 @@ def show_projects(projects: Sequence[ProjectInfo]) -> None:
         console.print("No projects yet.")
     for each in projects:
         size = f"{each.chunks:,} chunks, {each.size_bytes / 1e6:.0f} MB, last used {each.last_used_at[:16]}"
-        console.print(Text.assemble((each.id, "bold"), f"  {each.name}  ", (size, "dim")))
+        state = f"  {each.state}" if each.state != "ready" else ""
+        console.print(Text.assemble((each.id, "bold"), f"  {each.name}  ", (size, "dim"), (state, "yellow")))
         for root in each.roots:
             console.print(Text(f"    {root}"))
 

@@ -40,6 +40,9 @@ class DatabaseSettings(BaseModel):
     url: str = Field(
         default="", description="A Postgres of your own (15 or later, with pgvector 0.7 or later); empty: embedded."
     )
+    max_connections: int = Field(
+        default=16, ge=2, le=500, description="Pooled connections of one Sightline; each open folder has one more."
+    )
 
 
 class EmbeddingSettings(BaseModel):

@@ -16,6 +16,7 @@ from sightline.adapters import embedding, files
 from sightline.adapters.analysing import Workers
 from sightline.adapters.journal import Unfinished
 from sightline.adapters.machine import must_rest
+from sightline.adapters.pools import Limits
 from sightline.adapters.postgres import Server
 from sightline.adapters.signals import WHOLE
 from sightline.adapters.slots import Slots
@@ -56,7 +57,8 @@ class Workspaces:
     @contextlib.asynccontextmanager
     async def started(cls, settings: Settings, data_dir: Path) -> AsyncIterator[Workspaces]:
         """Starts or joins the database; ends everything that was started, in reverse."""
-        server = await Server.open(settings.database.url, data_dir)
+        limits = Limits(total=settings.database.max_connections)
+        server = await Server.open(settings.database.url, data_dir, limits)
         try:
             workspaces = cls(settings, server, await asyncio.to_thread(host_id, data_dir), data_dir)
             try:

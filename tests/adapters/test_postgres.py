@@ -22,7 +22,8 @@ from adapters.servers import IDLE, fast_disk, open_folder, server_of
 from sightline.adapters import supervisor
 from sightline.adapters.embedded import Place
 from sightline.adapters.files import current
-from sightline.adapters.postgres import POOL_SIZE, REGISTRY, Server, check_requirements, quoted, translated
+from sightline.adapters.pools import Limits
+from sightline.adapters.postgres import REGISTRY, Server, check_requirements, quoted, translated
 from sightline.errors import DatabaseError, DatabaseUnavailable, DatabaseUnfit, SightlineError
 from sightline.searching import Search
 from sightline.settings import DatabaseSettings, Settings
@@ -260,7 +261,7 @@ async def test_pools_and_new_connections_survive_a_restart(external: External) -
     async with opened(external.url()) as server:
         await server.create_database("sightline_test")
         pool = await server.pool("sightline_test")
-        await asyncio.gather(*(pool.fetchval("select pg_sleep(0.01)") for _ in range(3 * POOL_SIZE)))
+        await asyncio.gather(*(pool.fetchval("select pg_sleep(0.01)") for _ in range(3 * Limits().each)))
         held = await server.connect("sightline_test")
         await asyncio.to_thread(external.stop)
         for attempt in (pool.fetchval, held.fetchval):
@@ -313,7 +314,7 @@ async def test_more_tasks_than_connections_are_all_served_by_few(external: Exter
 
         answers = await asyncio.gather(*(ask(number) for number in range(40)))
         assert [number for number, _ in answers] == list(range(40))
-        assert len({pid for _, pid in answers}) <= POOL_SIZE
+        assert len({pid for _, pid in answers}) <= Limits().each
 
 
 async def test_closing_ends_every_pool_also_one_in_use(external: External) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import asyncpg
-
+from sightline.adapters.pools import Pool
 from sightline.core.identifiers import folded
 from sightline.core.symbols import Symbol
 
@@ -27,9 +26,7 @@ LAST: Final = "\U0010ffff"
 TOP_KINDS: Final = ("class", "struct", "interface", "trait", "enum", "module", "function")
 
 
-async def symbols(
-    pool: asyncpg.Pool, wanted: list[int], typed: str, limit: int, *, close: bool = False
-) -> list[Symbol]:
+async def symbols(pool: Pool, wanted: list[int], typed: str, limit: int, *, close: bool = False) -> list[Symbol]:
     """Definitions in the `wanted` checkouts, from the likeliest kind of match on until there are enough.
 
     `close` leaves out what only resembles a name, which takes as long as a search.
@@ -46,7 +43,7 @@ async def symbols(
 
 
 async def _read(
-    pool: asyncpg.Pool, wanted: list[int], condition: str, arguments: tuple[str, ...]
+    pool: Pool, wanted: list[int], condition: str, arguments: tuple[str, ...]
 ) -> dict[tuple[int, str, int, str], Symbol]:
     rows = await pool.fetch(SYMBOLS.format(condition), wanted, SYMBOLS_READ, *arguments)
     if len(rows) == SYMBOLS_READ and not all(row["wanted"] for row in rows):

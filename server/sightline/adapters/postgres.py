@@ -13,36 +13,38 @@ import asyncpg
 from pgvector.asyncpg import register_vector
 
 from sightline.adapters import embedded, migrations
-from sightline.errors import DatabaseError, DatabaseUnavailable, DatabaseUnfit, SightlineError
+from sightline.adapters.pools import Limits, Pool, PoolFacts, Pools
+from sightline.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable, DatabaseUnfit, SightlineError
 
 REGISTRY: Final = "sightline_registry"
 PROVISION_LOCK: Final = 0x5167_0002
 MINIMUM_SERVER, MINIMUM_VECTOR = 150_000, (0, 7)
-POOL_SIZE: Final = 4
 CONNECT_SECONDS: Final = 10.0
+DEFAULT_LIMITS: Final = Limits()
 _UNAVAILABLE = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError,
                 asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
-                asyncpg.TooManyConnectionsError, asyncpg.InternalClientError)  # fmt: skip
+                asyncpg.InternalClientError)  # fmt: skip
 
 
 class Server:
-    """A Postgres server, embedded or the user's own. Opened and closed in one loop, to which its pools belong."""
+    """A Postgres server, embedded or the user's own."""
 
-    def __init__(self, parameters: dict[str, Any], lease: embedded.Lease | None) -> None:
+    def __init__(
+        self, parameters: dict[str, Any], lease: embedded.Lease | None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self._parameters = parameters
         self._lease = lease
-        self._pools: dict[str, asyncpg.Pool] = {}
-        self._opening = asyncio.Lock()
+        self._pools = Pools(self._prepared, limits)
         self._data_dir: Path | None = None
 
     @classmethod
-    async def open(cls, url: str, data_dir: Path | None) -> Server:
+    async def open(cls, url: str, data_dir: Path | None, limits: Limits = DEFAULT_LIMITS) -> Server:
         """Connects, checks what the server can do, and makes registry and template where they are missing."""
         if url:
-            server = cls({"dsn": url}, None)
+            server = cls({"dsn": url}, None, limits)
         else:
             lease = await asyncio.to_thread(embedded.acquire, data_dir or embedded.default_data_dir())
-            server = cls({"host": lease.host, "port": lease.port, "user": lease.user}, lease)
+            server = cls({"host": lease.host, "port": lease.port, "user": lease.user}, lease, limits)
             server._data_dir = data_dir
         try:
             await server._prepare()
@@ -65,17 +67,15 @@ class Server:
 
     async def close(self) -> None:
         """Ends all pools, then lets go of the embedded server."""
-        pools, self._pools = list(self._pools.values()), {}
-        for pool in pools:
-            try:
-                await asyncio.wait_for(pool.close(), 2)
-            except TimeoutError:
-                pool.terminate()
+        await self._pools.close()
         if self._lease is not None:
             self._lease.close()
 
     async def connect(self, database: str) -> asyncpg.Connection:
         """A connection of its own, for locks and LISTEN; the caller closes it."""
+        return await self._prepared(database)
+
+    async def _prepared(self, database: str) -> asyncpg.Connection:
         connection = await self._connect(database)
         try:
             if database != REGISTRY:
@@ -108,27 +108,22 @@ class Server:
         except (ValueError, OverflowError) as error:  # of an address that cannot be read
             raise _no_address() from error
 
-    async def pool(self, database: str) -> asyncpg.Pool:
-        """The pool of a database, opened at its first use."""
-        async with self._opening:
-            if database not in self._pools:
-                with translated():
-                    self._pools[database] = await asyncpg.create_pool(
-                        **self._parameters,
-                        database=database,
-                        min_size=0,
-                        max_size=POOL_SIZE,
-                        timeout=CONNECT_SECONDS,
-                        init=None if database == REGISTRY else prepare_connection,
-                        reset=_nothing_to_reset,
-                        **_settings_for(database),
-                    )
-            return self._pools[database]
+    async def pool(self, database: str) -> Pool:
+        """The pool of a database."""
+        return self._pools.of(database)
+
+    @property
+    def limits(self) -> Limits:
+        """How many connections the pools may have."""
+        return self._pools.limits
+
+    def pools(self) -> tuple[PoolFacts, ...]:
+        """What each pool does, the one used last first."""
+        return self._pools.facts()
 
     async def close_pool(self, database: str) -> None:
-        pool = self._pools.pop(database, None)
-        if pool is not None:
-            pool.terminate()
+        """Ends all pooled connections to a database."""
+        self._pools.end(database)
 
     async def facts(self) -> dict[str, Any]:
         """Versions, for people."""
@@ -139,6 +134,10 @@ class Server:
                     "select default_version from pg_available_extensions where name = 'vector'"
                 ),
                 "embedded": self.is_embedded,
+                "connections": await connection.fetchval(
+                    "select count(*) from pg_stat_activity where datname is not null"
+                ),
+                "max_connections": int(await connection.fetchval("show max_connections")),
             }
 
     async def create_database(self, name: str) -> None:
@@ -272,6 +271,11 @@ def translated() -> Iterator[None]:
         raise DatabaseUnavailable("the database's disk is full", hint="Free some space; nothing is lost.") from error
     except asyncpg.OutOfMemoryError as error:
         raise DatabaseUnavailable("the database is out of memory", hint="Free some; nothing is lost.") from error
+    except asyncpg.TooManyConnectionsError as error:
+        raise DatabaseBusy(
+            "the database takes no more connections",
+            hint="Close what uses it, raise its max_connections, or lower database.maxConnections.",
+        ) from error
     except _UNAVAILABLE as error:
         raise DatabaseUnavailable(
             "the database does not answer", hint="Run `sightline doctor`; work goes on when it is back."
@@ -311,10 +315,6 @@ def _settings_for(database: str | None) -> dict[str, Any]:
     if database not in (None, REGISTRY, "postgres"):
         settings |= {"synchronous_commit": "off", "jit": "off", "max_parallel_workers_per_gather": "0"}
     return {"server_settings": settings}
-
-
-async def _nothing_to_reset(connection: asyncpg.Connection) -> None:
-    """Locks and LISTEN have connections of their own, so asyncpg's reset would be a round trip for nothing."""
 
 
 @contextlib.asynccontextmanager

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.adapters.analysing import Half, Recall, Recalled
+from sightline.adapters.pools import Pool
 from sightline.adapters.postgres import translated
 from sightline.core.analysis import HASH_BYTES
 from sightline.errors import SightlineError
@@ -106,7 +107,7 @@ class Bodies:
         self._small += len(own) < SMALL
         self._texts += len(own)
 
-    def asked_by(self, pool: Callable[[], Awaitable[asyncpg.Pool]]) -> Recall:
+    def asked_by(self, pool: Callable[[], Awaitable[Pool]]) -> Recall:
         """What threads may call to recall vectors, while this loop runs."""
         loop = asyncio.get_running_loop()
 
@@ -156,7 +157,7 @@ class Bodies:
         return found, rows, places
 
     async def _fetched(
-        self, pool: Callable[[], Awaitable[asyncpg.Pool]], found: list[int], rows: list[int], places: list[int]
+        self, pool: Callable[[], Awaitable[Pool]], found: list[int], rows: list[int], places: list[int]
     ) -> Recalled:
         """The vectors, without those whose row has gone meanwhile; what is recalled is used."""
         connections = await pool()

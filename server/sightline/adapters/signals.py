@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from sightline.adapters.pools import Pool
 from sightline.adapters.postgres import translated
 from sightline.adapters.writing import CHANNEL, WRITER_LOCK, Writer
 
@@ -84,7 +85,7 @@ class Seat:
 
 
 async def forward(
-    connection: asyncpg.Connection | asyncpg.Pool, repository_id: int, touched: Mapping[str, bool], *, as_job: bool
+    connection: asyncpg.Connection | Pool, repository_id: int, touched: Mapping[str, bool], *, as_job: bool
 ) -> None:
     """Tells the one that writes a checkout, whichever process it is, what was touched, and whether with force."""
     with translated():

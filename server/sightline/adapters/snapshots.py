@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 
 from sightline.adapters import lookup
+from sightline.adapters.pools import Pool
 from sightline.adapters.postgres import translated
 from sightline.adapters.store import Store
 from sightline.core import bits, bm25
@@ -333,7 +334,7 @@ class Snapshot:
         return {row[0]: ChunkText(*row) for row in rows}
 
 
-async def _files_at(connection: Connection | asyncpg.Pool, places: Iterable[FilePlace]) -> KnownFiles:
+async def _files_at(connection: Connection | Pool, places: Iterable[FilePlace]) -> KnownFiles:
     wanted = list(places)
     rows = await connection.fetch(
         "select repository_id, relative_path, id, content_hash from code_files"

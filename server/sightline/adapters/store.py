@@ -16,6 +16,7 @@ import asyncpg
 from sightline.adapters import journal
 from sightline.adapters.embedding import Identity
 from sightline.adapters.files import Stat
+from sightline.adapters.pools import Pool
 from sightline.adapters.postgres import Server, translated
 from sightline.adapters.signals import Ears, Seat, forward
 from sightline.adapters.writing import WRITER_LOCK, FileRow, Writer
@@ -42,7 +43,7 @@ class Store:
         """Starts the embedded server again if it has ended."""
         await self._server.revive()
 
-    async def pool(self) -> asyncpg.Pool:
+    async def pool(self) -> Pool:
         return await self._server.pool(self.database)
 
     async def repository(self, host_id: str, root: str, name: str) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -65,6 +65,7 @@ async def status(session: Session, params: messages.StatusParams) -> messages.St
         problem = problem or error
         session.look_again()
     projects = {each.workspace.project.id: each.workspace.project for each in folders if each.workspace}
+    databases = {each.database for each in projects.values()} if _is_scoped(params) else None
     return messages.Status(
         version=__version__,
         database=str(problem) if problem else "external" if session.settings.database.url else "embedded",
@@ -72,6 +73,12 @@ async def status(session: Session, params: messages.StatusParams) -> messages.St
         projects=tuple(to_project(each) for each in projects.values()),
         folders=tuple(each.status() for each in folders),
         jobs=tuple(jobs),
+        pools=tuple(
+            messages.PoolStatus(**asdict(each))
+            for each in session.pools()
+            if databases is None or each.database in databases
+        ),
+        max_connections=session.settings.database.max_connections,
         problems=tuple(map(str, session.problems)),
     )
 
@@ -174,6 +181,10 @@ async def explain_file(session: Session, params: messages.ExplainFileParams) -> 
         chunks=row["chunks"],
         last_change=row["changed_at"] or row["indexed_at"],
     )
+
+
+def _is_scoped(params: messages.ScopeParams) -> bool:
+    return params.folder is not None or params.project_id is not None
 
 
 def _relative(path: str) -> str:

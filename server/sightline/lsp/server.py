@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pygls.exceptions import JsonRpcException
 
 from sightline import __version__, messages
-from sightline.errors import DatabaseUnavailable
+from sightline.errors import DatabaseBusy, DatabaseUnavailable
 from sightline.lsp import handlers, symbols
 from sightline.lsp.dispatch import Handler
 from sightline.lsp.session import Opener, Session
@@ -71,6 +71,8 @@ def _healing(handler: Handler) -> Handler:
     async def call(session: Session, params: Any) -> Any:
         try:
             return await handler(session, params)
+        except DatabaseBusy:  # it is there
+            raise
         except DatabaseUnavailable:
             session.look_again()
             raise

@@ -24,6 +24,7 @@ from sightline.lsp.wire import Server
 from sightline.settings import Settings, parse
 
 if TYPE_CHECKING:  # heavy, and nothing that `initialize` needs: `prepare` imports it beside the first messages
+    from sightline.adapters.pools import PoolFacts
     from sightline.answers import Encoding
     from sightline.searching import Search
     from sightline.workspaces import Workspaces
@@ -196,6 +197,10 @@ class Session:
             if folder.workspace is not None and path in self._documents and path.is_relative_to(folder.root):
                 relative = path.relative_to(folder.root).as_posix()
                 folder.workspace.buffers.set(relative, self._documents[path].source)
+
+    def pools(self) -> Sequence[PoolFacts]:
+        """What the database's connections do, where there is one."""
+        return self._workspaces.server.pools() if self._workspaces is not None else ()
 
     def look_again(self) -> None:
         """The database did not answer a request."""

@@ -1,0 +1,262 @@
+"""Pools of connections to a real server: how many there are, who waits, what is closed, and what is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import random
+import signal
+import time
+import warnings
+
+import asyncpg
+import pytest
+
+from adapters.external import External
+from sightline.adapters.pools import LONGEST_PAUSE, Limits, Pool, PoolFacts, Pools
+from sightline.adapters.postgres import translated
+from sightline.errors import DatabaseBusy, DatabaseUnavailable
+
+NAMES = ("one", "two", "three", "four", "five")
+SESSIONS = "select count(*)::int from pg_stat_activity where application_name = 'pooled'"
+
+
+class Counted(Pools):
+    """Pools over this server that count attempts to connect."""
+
+    def __init__(self, server: External, limits: Limits) -> None:
+        self.attempts = 0
+        self._server = server
+        super().__init__(self._try, limits)
+
+    async def _try(self, database: str) -> asyncpg.Connection:
+        self.attempts += 1
+        with translated():
+            settings = {"application_name": "pooled"}
+            connection = await asyncpg.connect(self._server.url(database=database), server_settings=settings)
+            return connection
+
+    def fact(self, database: str) -> PoolFacts:
+        return next(each for each in self.facts() if each.database == database)
+
+
+@pytest.fixture
+async def server(external: External) -> External:
+    for name in NAMES:
+        await external.run(f"create database {name}")
+    return external
+
+
+async def come_to(server: External, count: int) -> None:
+    """Waits until so many pooled sessions are left."""
+    deadline = time.monotonic() + 5
+    while (now := await server.run(SESSIONS)) != count:
+        assert time.monotonic() < deadline, now
+        await asyncio.sleep(0.01)
+
+
+async def test_there_are_never_more_connections_than_allowed(server: External) -> None:
+    pools = Counted(server, Limits(each=2, total=4))
+    seen = 0
+
+    async def work(name: str) -> int:
+        value: int = await pools.of(name).fetchval("select 1 from pg_sleep(0.002)")
+        return value
+
+    async def watch() -> None:
+        nonlocal seen
+        connection = await asyncpg.connect(server.url())
+        try:
+            while True:
+                seen = max(seen, await connection.fetchval(SESSIONS))
+        finally:
+            connection.terminate()
+
+    watching = asyncio.create_task(watch())
+    assert await asyncio.gather(*(work(name) for _ in range(20) for name in NAMES)) == [1] * 100
+    watching.cancel()
+    assert 1 < seen <= 4
+    assert max(each.most_busy for each in pools.facts()) == 2
+    assert sum(each.taken for each in pools.facts()) == 100
+    await pools.close()
+    await come_to(server, 0)
+
+
+async def test_room_is_made_where_nobody_was_for_longest(server: External) -> None:
+    pools = Counted(server, Limits(each=2, total=2))
+    for name in ("one", "two", "one", "three"):
+        await pools.of(name).fetchval("select 1")
+    assert {each.database: each.open for each in pools.facts()} == {"three": 1, "one": 1, "two": 0}
+    assert [each.database for each in pools.facts()] == ["three", "one", "two"]
+    await come_to(server, 2)
+    await pools.close()
+
+
+async def test_a_connection_is_used_again(server: External) -> None:
+    pools = Counted(server, Limits())
+    pids = {await pools.of("one").fetchval("select pg_backend_pid()") for _ in range(10)}
+    assert (len(pids), pools.attempts) == (1, 1)
+    assert await pools.of("one").execute("create table t (a int)") == "CREATE TABLE"
+    assert await pools.of("one").fetch("select 1 as a") == [(1,)]
+    assert await pools.of("one").fetchrow("table t") is None
+    await pools.close()
+
+
+async def test_who_waits_too_long_is_told_how_many_are_busy(server: External) -> None:
+    pools = Counted(server, Limits(each=2, total=3, wait_seconds=0.05))
+    one, two = pools.of("one"), pools.of("two")
+    async with one.acquire(), one.acquire():
+        with pytest.raises(DatabaseBusy, match=r"within 0.05 s \(2 of 2 busy there, 2 of 3 in all\)") as caught:
+            await one.fetchval("select 1")
+        assert "database.maxConnections" in caught.value.hint
+        async with two.acquire():
+            with pytest.raises(DatabaseBusy, match=r"\(0 of 2 busy there, 3 of 3 in all\)"):
+                await pools.of("three").fetchval("select 1")
+    assert await one.fetchval("select 1") == 1
+    assert (pools.fact("one").timed_out, pools.fact("three").timed_out, pools.fact("three").opened) == (1, 1, 0)
+    await pools.close()
+
+
+async def test_those_who_wait_are_served_in_turn_and_counted(server: External) -> None:
+    pools = Counted(server, Limits(each=1, total=1))
+    order: list[int] = []
+
+    async def ask(number: int) -> None:
+        async with pools.of("one").acquire():
+            order.append(number)
+
+    async with pools.of("one").acquire():
+        tasks = [asyncio.create_task(ask(number)) for number in range(5)]
+        await asyncio.sleep(0.02)
+        assert pools.fact("one").waiting == 5
+        tasks[1].cancel()
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert order == [0, 2, 3, 4]
+    facts = pools.fact("one")
+    assert (facts.waiting, facts.busy, facts.open, facts.opened) == (0, 0, 1, 1)
+    assert facts.longest_wait_ms >= 20
+    await pools.close()
+
+
+async def test_what_nobody_needs_is_closed_after_a_while(server: External) -> None:
+    pools = Counted(server, Limits(idle_seconds=0.1))
+    await asyncio.gather(*(pools.of(name).fetchval("select 1") for name in NAMES))
+    await come_to(server, len(NAMES))
+    await come_to(server, 0)
+    assert sum(each.open for each in pools.facts()) == 0
+    assert await pools.of("one").fetchval("select 1") == 1
+    await pools.close()
+
+
+@pytest.mark.parametrize("leave", ["begin", "select pg_terminate_backend(pg_backend_pid())"])
+async def test_a_connection_that_serves_no_more_is_not_kept(server: External, leave: str) -> None:
+    pools = Counted(server, Limits())
+    async with pools.of("one").acquire() as connection:
+        before = connection.get_server_pid()
+        with contextlib.suppress(asyncpg.PostgresError):
+            await connection.execute(leave)
+    assert await pools.of("one").fetchval("select pg_backend_pid()") != before
+    await come_to(server, 1)
+    await pools.close()
+
+
+async def test_a_restart_costs_no_statement(server: External) -> None:
+    pools = Counted(server, Limits())
+    await asyncio.gather(*(pools.of("one").fetchval("select pg_sleep(0.01)") for _ in range(4)))
+    await asyncio.to_thread(server.restart)
+    assert await asyncio.gather(*(pools.of("one").fetchval("select 1") for _ in range(8))) == [1] * 8
+    assert pools.fact("one").open <= 4
+    await pools.close()
+
+
+async def test_a_server_that_is_gone_is_asked_ever_more_rarely_and_found_again(server: External) -> None:
+    pools = Counted(server, Limits())
+    assert await pools.of("one").fetchval("select 1") == 1
+    await asyncio.to_thread(server.stop, signal.SIGQUIT)
+    before, began = pools.attempts, time.monotonic()
+    outcomes: list[object] = []
+    while time.monotonic() < began + 0.8:
+        asked = (pools.of(name).fetchval("select 1") for name in NAMES for _ in range(4))
+        outcomes += await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(each) for each in outcomes} == {DatabaseUnavailable}
+    assert len(outcomes) > 2 * (pools.attempts - before)
+    assert pools.attempts - before < 35  # at most 16 at the very first, then one after each pause
+    assert pools.fact("one").last_error == "the database does not answer"
+    await asyncio.to_thread(server.start)
+    began = time.monotonic()
+    assert await asyncio.gather(*(pools.of(name).fetchval("select 1") for name in NAMES)) == [1] * 5
+    assert time.monotonic() < began + 2 * LONGEST_PAUSE + 1
+    await pools.close()
+
+
+async def test_an_error_that_waiting_does_not_mend_is_no_reason_to_wait(server: External) -> None:
+    pools = Counted(server, Limits())
+    began = time.monotonic()
+    for _ in range(10):
+        with pytest.raises(Exception, match="does not exist"):
+            await pools.of("nowhere").fetchval("select 1")
+    assert time.monotonic() < began + 2
+    facts = pools.fact("nowhere")
+    assert (facts.failed, facts.open, facts.taken) == (10, 0, 0)
+    await pools.close()
+
+
+async def test_nothing_is_lost_when_tasks_are_cancelled_and_sessions_ended(server: External) -> None:
+    """Whatever happens meanwhile, at the end as many connections can be had as at the beginning."""
+    limits, dice = Limits(each=2, total=5, wait_seconds=3), random.Random(5)
+    pools = Counted(server, limits)
+
+    async def work(pool: Pool) -> None:
+        async with pool.acquire() as connection:
+            async with connection.transaction():
+                await connection.fetchval("select pg_sleep($1)", dice.uniform(0, 0.01))
+            if dice.random() < 0.1:
+                await connection.fetchval("select pg_terminate_backend(pg_backend_pid())")
+
+    tasks = []
+    for _ in range(250):
+        tasks.append(asyncio.create_task(work(pools.of(dice.choice(NAMES)))))
+        if dice.random() < 0.3:
+            dice.choice(tasks).cancel()
+        if dice.random() < 0.1:
+            pools.end(dice.choice(NAMES))
+        await asyncio.sleep(dice.choice([0, 0, 0.003]))
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(each.busy + each.waiting for each in pools.facts()) == 0
+    async with contextlib.AsyncExitStack() as stack:
+        for name in ("one", "one", "two", "two", "three"):
+            connection = await stack.enter_async_context(pools.of(name).acquire())
+            assert await connection.fetchval("select 1") == 1
+        await come_to(server, limits.total)
+    await pools.close()
+    await come_to(server, 0)
+
+
+async def test_closing_lets_statements_end_and_refuses_new_ones(server: External) -> None:
+    pools = Counted(server, Limits())
+    busy = asyncio.create_task(pools.of("one").fetchval("select 7 from pg_sleep(0.1)"))
+    await asyncio.sleep(0.05)
+    await pools.close()
+    assert await busy == 7
+    with pytest.raises(DatabaseUnavailable, match="is ending"):
+        await pools.of("one").fetchval("select 1")
+    await come_to(server, 0)
+
+
+def test_a_loop_that_ended_leaves_nothing_behind_for_the_next(external_server: External) -> None:
+    """Also where nobody closed anything: each loop begins with connections of its own."""
+    pools = Counted(external_server, Limits(each=1, total=2))
+
+    async def use() -> list[int]:
+        ask = "select pg_backend_pid() from pg_sleep(0.01)"  # so that some wait, which ties a turn to its loop
+        return await asyncio.gather(*(pools.of("postgres").fetchval(ask) for _ in range(3)))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # that nobody closed anything is the point
+        pids = [set(asyncio.run(use())) for _ in range(3)]
+        assert len(set.union(*pids)) == 3
+        asyncio.run(pools.close())
+        gc.collect()
+    asyncio.run(come_to(external_server, 0))
