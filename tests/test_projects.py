@@ -116,7 +116,13 @@ async def test_folders_of_one_name_at_once_get_different_names(sightline: Worksp
 
 async def test_a_projects_trace_says_how_it_was_found(workspace: Workspace, sightline: Workspaces) -> None:
     project = workspace.project
-    assert (project.resolved_by, project.trace) == ("folder", ("folder: the own project of project",))
+    assert project.resolved_by == "folder"
+    assert project.trace == (
+        "explicit: no id was given",
+        "config: no .sightline/config.json from here up to the repository's root",
+        "workflow: no workflow server is set",
+        "folder: the own project of project",
+    )
     named = await sightline.projects.explicit(project.id)
     assert (named.id, named.name, named.database) == (project.id, project.name, project.database)
     assert (named.resolved_by, named.trace) == ("explicit", ("explicit: the id was given",))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from sightline.settings import CONFIG, IndexSettings, Problem, Settings, parse
+from sightline.settings import IndexSettings, Problem, Settings, parse
 
 SECRET = "hunter2"
 NAMES = [
@@ -58,7 +58,7 @@ def test_without_sources_all_settings_have_their_defaults() -> None:
 
 def test_nearer_sources_win(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("SIGHTLINE_INDEX_WORKERS", "1")
-    sources: list[tuple[str, int]] = [("config", 2), ("editor", 3), ("command_line", 4)]
+    sources: list[tuple[str, int]] = [("editor", 3), ("command_line", 4)]
     given: dict[str, Mapping[str, Any]] = {}
     assert parse()[0].index.workers == 1
     for source, workers in sources:
@@ -69,9 +69,8 @@ def test_nearer_sources_win(environment: pytest.MonkeyPatch) -> None:
 
 def test_sources_complete_each_other_setting_by_setting(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("SIGHTLINE_INDEX_WORKERS", "1")
-    found, problems = parse(
-        command_line={"log": {"level": "debug"}}, editor=index(max_file_bytes=4096), config=index(exclude=["*.min.js"])
-    )
+    found, problems = parse(command_line={"log": {"level": "debug"}}, editor=index(max_file_bytes=4096))
+    found = found.within(index(exclude=["*.min.js"]))
     assert problems == ()
     assert found.index == IndexSettings(workers=1, max_file_bytes=4096, exclude=("*.min.js",))
     assert found.log.level == "debug"
@@ -80,7 +79,7 @@ def test_sources_complete_each_other_setting_by_setting(environment: pytest.Monk
 @pytest.mark.parametrize("spelling", ["maxFileBytes", "max_file_bytes"])
 @pytest.mark.parametrize("other", ["maxFileBytes", "max_file_bytes"])
 def test_a_setting_is_one_however_it_is_spelt(spelling: str, other: str) -> None:
-    found, problems = parse(editor={"index": {spelling: 2048}}, config={"index": {other: 4096}})
+    found, problems = parse(command_line={"index": {spelling: 2048}}, editor={"index": {other: 4096}})
     assert (found.index.max_file_bytes, problems) == (2048, ())
 
 
@@ -146,10 +145,9 @@ def test_variables_without_our_prefix_are_not_ours(environment: pytest.MonkeyPat
         ({"search": {"mode": "best"}}, "search.mode"),
     ],
 )
-@pytest.mark.parametrize("source", ["command line", "editor", CONFIG])
+@pytest.mark.parametrize("source", ["command line", "editor"])
 def test_a_bad_value_is_one_problem_and_leaves_the_default(values: dict[str, Any], name: str, source: str) -> None:
-    keyword = {"command line": "command_line", "editor": "editor", CONFIG: "config"}[source]
-    found, problems = parse(**{keyword: values})
+    found, problems = parse(**{source.replace(" ", "_"): values})
     assert [(each.name, each.source) for each in problems] == [(name, source)]
     assert found == Settings()
     assert str(problems[0]).startswith(f"{name} ({source}): ")
@@ -171,12 +169,13 @@ def test_a_bad_variable_costs_only_itself(environment: pytest.MonkeyPatch) -> No
 
 def test_each_bad_value_of_each_source_is_a_problem_and_the_good_ones_stay() -> None:
     found, problems = parse(
-        editor={"index": {"workers": -1, "maxFileBytes": 2048}, "log": {"level": 1}}, config=index(workers=3, include=5)
+        command_line={"index": {"workers": -1, "maxFileBytes": 2048}, "log": {"level": 1}},
+        editor=index(workers=3, include=5),
     )
     assert {(each.name, each.source) for each in problems} == {
-        ("index.workers", "editor"), ("log.level", "editor"), ("index.include", CONFIG),
+        ("index.workers", "command line"), ("log.level", "command line"), ("index.include", "editor"),
     }  # fmt: skip
-    assert found == Settings(index=IndexSettings(workers=3, max_file_bytes=2048))
+    assert found.model_dump() == Settings(index=IndexSettings(workers=3, max_file_bytes=2048)).model_dump()
 
 
 @pytest.mark.parametrize(
@@ -187,13 +186,23 @@ def test_an_unknown_setting_is_a_problem(name: str) -> None:
     assert (found.index.workers, [each.name for each in problems]) == (3, [name])
 
 
+def test_a_folders_own_file_stands_between_the_environment_and_the_editor(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SIGHTLINE_SEARCH_LIMIT", "3")
+    environment.setenv("SIGHTLINE_INDEX_WORKERS", "2")
+    file = {"search": {"limit": 5, "mode": "lexical"}, "index": {"exclude": ["gen"], "maxFileBytes": 4096}}
+    found = parse(editor={"search": {"mode": "semantic"}}, command_line=index(max_file_bytes=2048))[0].within(file)
+    assert (found.search.limit, found.search.mode) == (5, "semantic")
+    assert found.index == IndexSettings(workers=2, exclude=("gen",), max_file_bytes=2048)
+    assert found.within({"search": {"mode": "lexical"}}).search.mode == "semantic"
+
+
 @pytest.mark.parametrize(
-    "values", [{"database": {"url": "postgresql://h/"}}, {"embedding": {"model": "x"}}, {"dataDir": "x"}]
+    "url", ["x", "ftp://host", "http://", "http://me:secret@host", "http://host?x=1", "http:// host", "file:///x"]
 )
-def test_a_folders_own_file_sets_only_what_is_indexed_and_searched(values: dict[str, Any]) -> None:
-    found, problems = parse(config={**values, "search": {"limit": 5}})
-    assert found == Settings.model_validate({"search": {"limit": 5}})
-    assert [(each.name, each.source) for each in problems] == [(next(iter(values)), CONFIG)]
+def test_the_address_of_a_workflow_server_is_one(url: str) -> None:
+    found, problems = parse(editor={"workflow": {"url": url}})
+    assert (found, [each.name for each in problems]) == (Settings(), ["workflow.url"])
+    assert "secret" not in str(problems)
 
 
 def test_an_empty_table_of_lua_is_no_problem() -> None:
@@ -236,10 +245,10 @@ def test_a_problem_never_shows_the_value(environment: pytest.MonkeyPatch) -> Non
 
 
 @given(VALUES, VALUES)
-def test_whatever_the_sources_hold_there_are_settings(editor: Any, config: Any) -> None:
+def test_whatever_the_sources_hold_there_are_settings(editor: Any, line: Any) -> None:
     given = {
         "editor": editor if isinstance(editor, dict) else {"index": editor},
-        "config": config if isinstance(config, dict) else {"search": config},
+        "command_line": line if isinstance(line, dict) else {"search": line},
     }
     found, problems = parse(**given)
     assert isinstance(found, Settings)

@@ -10,6 +10,7 @@ SightlineError
 │   └── DatabaseUnfit        it answers, but a right, an extension or a version is missing
 ├── ProjectError             a project cannot be resolved or created
 │   ├── ProjectNotFound
+│   ├── ConfigError          .sightline/config.json cannot be read or is wrong; names the field
 │   └── ProjectConflict      config and registry disagree
 ├── AnalysisError            a batch of files cannot be analysed: a worker process died on it
 ├── EmbedderError            vectors cannot be computed
@@ -64,6 +65,10 @@ class ProjectError(SightlineError):
 
 class ProjectNotFound(ProjectError):
     code = "projectNotFound"
+
+
+class ConfigError(ProjectError):
+    code = "badConfig"
 
 
 class ProjectConflict(ProjectError):

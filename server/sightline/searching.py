@@ -115,6 +115,8 @@ class Source:
     """Is told of files whose text is not the index's."""
     unsaved: Unsaved | None = None
     """The texts that are searched instead of the index's."""
+    within: tuple[str, ...] = ()
+    """Globs of the part that is searched where a query does not say another: the folder below the root that is open."""
     revisions: Revisions = field(default_factory=Revisions)
 
 
@@ -172,7 +174,8 @@ class Search:
                 snapshot = await stack.enter_async_context(source.snapshots.open(ids, source.embedder_id))
                 if source.unsaved is not None:
                     snapshot = await source.unsaved.over(snapshot)
-                found = await Candidates(snapshot, ids, query, vector, options.mode, changes[number]).find()
+                asked = _within(query, source)
+                found = await Candidates(snapshot, ids, asked, vector, options.mode, changes[number]).find()
                 pools.append(_Pool(number, source, snapshot, found))
             standing = _Standing(self._sources, self._read, left_out)
             hits = await self._verified(pools, standing, query, weights, options)
@@ -361,6 +364,13 @@ def _hit(
         more=more,
         signals=entry.signals if explain else {},
     )
+
+
+def _within(query: Query, source: Source) -> Query:
+    is_blank = not query.text and query.filters == Filters()
+    if not source.within or query.filters.within or is_blank:
+        return query
+    return replace(query, filters=replace(query.filters, within=source.within))
 
 
 async def _changes(sources: Sequence[Source], filters: Filters) -> Sequence[Changes | None]:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
-
-CONFIG: Final = ".sightline/config.json"
-CONFIG_GROUPS: Final = ("index", "search")
 
 _CAMEL = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
@@ -30,6 +28,12 @@ def _listed(value: Any) -> Any:
         return json.loads(value)
     except RecursionError as error:
         raise ValueError("brackets are nested too deeply") from error
+
+
+def _web_address(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
+        raise ValueError("write http://HOST:PORT or https://HOST, without a password")
+    return value.rstrip("/")
 
 
 Globs = Annotated[tuple[str, ...], BeforeValidator(_listed)]
@@ -53,13 +57,18 @@ class EmbeddingSettings(BaseModel):
     model: str = Field(default="", description="The model's name or path; empty: the provider's default.")
 
 
-class IndexSettings(BaseModel):
+class FileSettings(BaseModel):
+    """What a repository may say of its own files."""
+
     model_config = _CAMEL
     include: Globs = Field(
         default=(), description="Globs of files to index although a rule leaves them out; never secrets."
     )
     exclude: Globs = Field(default=(), description="Globs of files to leave out besides those that .gitignore names.")
     max_file_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 25, description="Larger files are not indexed.")
+
+
+class IndexSettings(FileSettings):
     workers: int = Field(
         default=0,
         ge=0,
@@ -78,16 +87,29 @@ class IndexSettings(BaseModel):
     )
 
 
-class SearchSettings(BaseModel):
+class AnswerSettings(BaseModel):
+    """What a repository may say of searches in it."""
+
     model_config = _CAMEL
     limit: int = Field(default=10, ge=1, le=50, description="How many files an answer shows.")
+    mode: Literal["hybrid", "lexical", "semantic"] = Field(
+        default="hybrid", description="Which signals a search may use."
+    )
+
+
+class SearchSettings(AnswerSettings):
     symbol_escape: bool = Field(
         default=False,
         description="VS Code's Ctrl+T: a word that begins with ? is searched as a sentence (?retry-upload).",
     )
-    mode: Literal["hybrid", "lexical", "semantic"] = Field(
-        default="hybrid", description="Which signals a search may use."
+
+
+class WorkflowSettings(BaseModel):
+    model_config = _CAMEL
+    url: Annotated[str, AfterValidator(_web_address)] = Field(
+        default="", description="A server that tells which project is active (GET URL/api/v1/projects/active)."
     )
+    timeout: float = Field(default=1.0, ge=0.05, le=10, description="Seconds that it may take to answer.")
 
 
 class LogSettings(BaseModel):
@@ -116,7 +138,17 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = EmbeddingSettings()
     index: IndexSettings = IndexSettings()
     search: SearchSettings = SearchSettings()
+    workflow: WorkflowSettings = WorkflowSettings()
     log: LogSettings = LogSettings()
+    _nearer: dict[str, Any] = PrivateAttr(default_factory=dict)
+    """What the command line and the editor said: a folder's config file does not change it."""
+
+    def within(self, options: Mapping[str, Any]) -> Settings:
+        """With the `index` and `search` of a folder's config file, between environment and editor."""
+        merged = _merged(_merged(self.model_dump(by_alias=True), options), self._nearer)
+        found = Settings(**merged)
+        found._nearer = self._nearer
+        return found
 
     def in_background(self) -> Settings:
         """For a server: where nothing is said of workers, half the cores are left to the one who edits."""
@@ -149,25 +181,20 @@ class Problem:
 
 
 def parse(
-    *,
-    command_line: Mapping[str, Any] | None = None,
-    editor: Mapping[str, Any] | None = None,
-    config: Mapping[str, Any] | None = None,
+    *, command_line: Mapping[str, Any] | None = None, editor: Mapping[str, Any] | None = None
 ) -> tuple[Settings, tuple[Problem, ...]]:
     """Settings from all sources, nearer ones first; a bad value is a problem, and what is farther decides."""
-    sources = {
-        "environment": _environment(),
-        CONFIG: config or {},
-        "editor": editor or {},
-        "command line": command_line or {},
-    }
     problems: list[Problem] = []
-    merged: dict[str, Any] = {}
-    for source, values in sources.items():
-        accepted, refused = _accepted(dict(values), source)
+    accepted: list[dict[str, Any]] = []
+    for source, values in (("environment", _environment()), ("editor", editor), ("command line", command_line)):
+        taken, refused = _accepted(dict(values or {}), source)
+        accepted.append(taken)
         problems += refused
-        merged = _merged(merged, accepted)
-    return Settings(**merged), tuple(problems)
+    environment, *nearer = accepted
+    said = _merged(*nearer)
+    settings = Settings(**_merged(environment, said))
+    settings._nearer = {group: values for group, values in said.items() if values != {}}
+    return settings, tuple(problems)
 
 
 def _environment() -> dict[str, Any]:
@@ -197,12 +224,11 @@ def _accepted(values: dict[str, Any], source: str) -> tuple[dict[str, Any], list
 
 
 def _known(values: Mapping[str, Any], source: str) -> tuple[dict[str, Any], list[Problem]]:
-    """The settings that this source may hold; a folder's own file names no database and no model."""
-    allowed = CONFIG_GROUPS if source == CONFIG else tuple(map(to_camel, Settings.model_fields))
-    reason = "cannot be set here" if source == CONFIG else "there is no such setting"
+    """Those that there are."""
+    allowed = tuple(map(to_camel, Settings.model_fields))
     # Lua sends `{}` as `[]`.
     kept = {name: value for name, value in values.items() if to_camel(name) in allowed and value != []}
-    return kept, [Problem(name, source, reason) for name in values if to_camel(name) not in allowed]
+    return kept, [Problem(name, source, "there is no such setting") for name in values if to_camel(name) not in allowed]
 
 
 def _has_password(values: Mapping[str, Any]) -> bool:

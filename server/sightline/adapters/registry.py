@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -30,7 +31,9 @@ NAMES_LOCK: Final = 0x5167_0005
 """Held while it is decided which row a project has, and what it is called."""
 HELD_AT_ONCE: Final = 4
 """How many projects one process makes or removes at a time: each holds a connection."""
-_COLUMNS: Final = "id, key, name, database_name, state, schema_version"
+_COLUMNS: Final = (
+    "id, key, name, database_name, state, schema_version, coalesce(metadata ->> 'description', '') as description"
+)
 LOG: Final = logging.getLogger(__name__)
 
 
@@ -44,6 +47,7 @@ class Entry:
     database: str
     state: State
     schema_version: int
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Wish:
     database: str | None = None
     is_configured: bool = False
     """The name is as a config file has it, so it is neither numbered nor kept from being changed."""
+    description: str = ""
     replaces: str | None = None
     """The key of a folder's own project, which the folder's config file may name from now on."""
 
@@ -69,14 +74,19 @@ class Registry:
         self._host_id = host_id
         self._turn = asyncio.Semaphore(HELD_AT_ONCE)
 
-    async def used(self, column: Literal["id", "key"], value: str) -> Entry | None:
-        """The project of an id or a key, if it is ready and its database has the current schema; notes the use."""
+    async def used(self, column: Literal["id", "key"], value: str, root: str | None = None) -> Entry | None:
+        """The project of an id or a key, if nothing is left to be done for it; notes the use.
+
+        It is ready, its database has the current schema, and `root` is known as one of its folders.
+        """
         pool = await self._server.pool(REGISTRY)
         with translated():
             row = await pool.fetchrow(
                 f"update projects set last_used_at = now() where {column} = $1 and state = 'ready' and schema_version = $2"
-                f" and exists (select 1 from pg_database where datname = database_name) returning {_COLUMNS}",
-                value, migrations.latest_version("project"),
+                " and exists (select 1 from pg_database where datname = database_name) and ($3::text is null or exists"
+                " (select 1 from project_roots r where (r.project_id, r.host_id, r.path) = (projects.id, $4, $3)))"
+                f" returning {_COLUMNS}",
+                value, migrations.latest_version("project"), root, self._host_id,
             )  # fmt: skip
         return Entry(*row) if row is not None else None
 
@@ -231,18 +241,26 @@ async def _agreed(registry: asyncpg.Connection, entry: Entry, wish: Wish) -> Ent
             f"the project {entry.id} has the database {entry.database}, and project.database_name says {wish.database}",
             hint=f"Write {entry.database}, or leave project.database_name out; nothing is moved.",
         )
-    if not wish.is_configured or (entry.name, entry.key) == (wish.name, wish.key):
+    if not wish.is_configured:
         return entry
     is_own = entry.key.startswith("config:") or entry.key == wish.replaces
-    return await _renamed(registry, replace(entry, name=wish.name, key=wish.key if is_own else entry.key))
+    changed = replace(
+        entry, name=wish.name, key=wish.key if is_own else entry.key, description=wish.description or entry.description
+    )
+    return entry if changed == entry else await _renamed(registry, changed)
 
 
 async def _renamed(registry: asyncpg.Connection, entry: Entry) -> Entry:
     await registry.execute(
-        "update projects set name = $2, key = $3, updated_at = now() where id = $1", entry.id, entry.name, entry.key
-    )
-    LOG.info("Renamed project: id=%s", entry.id)
+        "update projects set name = $2, key = $3, metadata = metadata || $4::jsonb, updated_at = now() where id = $1",
+        entry.id, entry.name, entry.key, _metadata(entry.description),
+    )  # fmt: skip
+    LOG.info("Changed project: id=%s", entry.id)
     return entry
+
+
+def _metadata(description: str) -> str:
+    return json.dumps({"description": description} if description else {})
 
 
 async def _insert(registry: asyncpg.Connection, wish: Wish) -> Entry:

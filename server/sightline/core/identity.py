@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from typing import Final
 
 from sightline.errors import ProjectError
@@ -11,16 +12,43 @@ from sightline.errors import ProjectError
 ID_LENGTH: Final = 50
 ID_GROUPS: Final = "[a-z0-9]+(-[a-z0-9]+)*"
 ID_HINT: Final = "An id is lower-case letters and digits in groups joined by single hyphens, at most 50 characters."
+NAME_LENGTH: Final = 100
+NAME_HINT: Final = "A name is 1 to 100 visible characters, without spaces at its ends."
+DATABASE_PATTERN: Final = "sightline_(?!registry|template_)[a-z0-9_]{1,53}"
+"""At most the 63 bytes that Postgres keeps of a name, and none of those that Sightline itself has."""
+DATABASE_HINT: Final = (
+    "A database's name is sightline_ and at most 53 lower-case letters, digits and underscores, not beginning with"
+    " registry or template_; without one, it is made of the project's name."
+)
 SLUG_LENGTH: Final = 30
 DEFAULT: Final = "default"
 """Id, key and name of the project that there always is."""
 _ID: Final = re.compile(ID_GROUPS)
+_DATABASE: Final = re.compile(DATABASE_PATTERN)
+_UNSEEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
 def parse_id(text: str) -> str:
     """A project id, checked whole."""
     if len(text) > ID_LENGTH or not _ID.fullmatch(text):
         raise ProjectError("that is no project id", hint=ID_HINT)
+    return text
+
+
+def parse_name(text: str) -> str:
+    """A name as a config file has it; what looks the same is the same."""
+    text = unicodedata.normalize("NFC", text)
+    # Category C: what is not seen, such as controls, and marks that turn the direction of the text.
+    unseen = any(unicodedata.category(char) in _UNSEEN for char in text)
+    if not 0 < len(text) <= NAME_LENGTH or text != text.strip() or unseen:
+        raise ProjectError("that is no project name", hint=NAME_HINT)
+    return text
+
+
+def parse_database(text: str) -> str:
+    """The name that a config file has for its project's database, checked whole."""
+    if not _DATABASE.fullmatch(text):
+        raise ProjectError("that is no name for a project's database", hint=DATABASE_HINT)
     return text
 
 
