@@ -22,14 +22,16 @@ from sightline.adapters.signals import WHOLE
 from sightline.adapters.slots import Slots
 from sightline.adapters.snapshots import Snapshots
 from sightline.adapters.store import Checkout, Store
+from sightline.adapters.workflow import Workflow
 from sightline.buffers import Analyser, Buffers, Unsaved
+from sightline.core.globs import below
 from sightline.core.query import parse
 from sightline.errors import FolderError, SightlineError
 from sightline.indexing import Indexer
 from sightline.jobs import Progress, Report, Summary
 from sightline.projects import Project, Projects
 from sightline.searching import Answer, Options, Search, Source
-from sightline.settings import Settings
+from sightline.settings import SearchSettings, Settings
 
 MOST_WORKERS: Final = 4
 """More would wait for the one process that stores."""
@@ -45,7 +47,7 @@ class Workspaces:
     def __init__(self, settings: Settings, server: Server, host_id: str, data_dir: Path) -> None:
         self.settings = settings
         self.server = server
-        self.projects = Projects(server, host_id)
+        self.projects = Projects(server, host_id, Workflow(settings.workflow.url, settings.workflow.timeout))
         self._host_id = host_id
         self.embedder = embedding.load(settings.embedding.provider, settings.embedding.model)
         workers = settings.index.workers or min(MOST_WORKERS, os.cpu_count() or 1)
@@ -70,26 +72,29 @@ class Workspaces:
             await server.close()
 
     async def open(self, folder: Path, project_id: str | None = None) -> Workspace:
-        """The workspace of an absolute folder."""
-        root = await asyncio.to_thread(files.resolved, folder)
-        project = await self.projects.resolve(root, project_id)
+        """The workspace of an absolute folder; below a config file's folder, that one's, narrowed to the folder."""
+        asked = await asyncio.to_thread(files.resolved, folder)
+        project = await self.projects.resolve(asked, project_id)
+        root = project.root or asked
+        settings = self.settings.within(project.options)
         store = Store(self.server, project.database, project.id)
         checkout = Checkout(await store.repository(self._host_id, str(root), root.name or str(root)), root)
         embedder_id = await store.embedder(self.embedder.identity)
-        provider = self.settings.embedding
-        rules = files.Rules(
-            self.settings.index.include, self.settings.index.exclude, self.settings.index.max_file_bytes
-        )
+        provider = settings.embedding
+        rules = files.Rules(settings.index.include, settings.index.exclude, settings.index.max_file_bytes)
         indexer = Indexer(
             store,
             checkout,
             self._workers,
             rules,
             (provider.provider, provider.model, self.embedder.identity, embedder_id),
-            partial(must_rest, self.settings.index.on_battery, self.settings.index.pause_above_load),
+            partial(must_rest, settings.index.on_battery, settings.index.pause_above_load),
         )
         analyser = Analyser(self._typing, provider.provider, provider.model)
-        return Workspace(project, store, checkout, indexer, rules, self.embedder, embedder_id, analyser)
+        within = "" if asked == root else asked.relative_to(root).as_posix()
+        return Workspace(
+            project, store, checkout, indexer, rules, self.embedder, embedder_id, analyser, settings.search, within
+        )
 
     async def project_source(self, project_id: str, opened: Sequence[Workspace] = ()) -> Source:
         """All checkouts that this host has of a project, to search them; their index is left as it is.
@@ -117,12 +122,16 @@ class Workspace:
         embedder: embedding.LocalEmbedder,
         embedder_id: int,
         analyser: Analyser,
+        settings: SearchSettings,
+        within: str = "",
     ) -> None:
         self.project = project
         self.store = store
         self.checkout = checkout
         self.indexer = indexer
         self.rules = rules
+        self.settings = settings
+        """What searches take where nothing else is said."""
         snapshots = Snapshots(store)
         self.buffers = Buffers(checkout, rules, analyser, snapshots)
         """What is open below the folder in the editor that opened it."""
@@ -133,6 +142,7 @@ class Workspace:
             embedder_id,
             lambda path: indexer.touch((path,)),
             Unsaved((self.buffers,)),
+            (below(within),) if within else (),
         )
         self._search = Search([self.source], embedder, files.current)
 

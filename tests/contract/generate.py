@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from sightline import messages
+from sightline.adapters.configuration import Config
 from sightline.errors import SightlineError
 from sightline.lsp import jsonrpc
 from sightline.lsp.dispatch import Handler
@@ -87,7 +88,11 @@ class _Wire(_Untitled):
 
 def documents() -> dict[str, Json]:
     """Each schema by the name of its file."""
-    return {"protocol.schema.json": protocol(), "settings.schema.json": settings()}
+    return {
+        "protocol.schema.json": protocol(),
+        "settings.schema.json": settings(),
+        "project-config.schema.json": project_config(),
+    }
 
 
 def protocol() -> Json:
@@ -189,6 +194,17 @@ def settings() -> Json:
         "title": "Settings",
         **_object(found, "What Sightline can be told, by the names of an editor's settings.", found),
     }
+
+
+def project_config() -> Json:
+    """What a repository's `.sightline/config.json` may hold."""
+    schema = Config.model_json_schema(schema_generator=_Untitled)
+    for model in (schema, *schema["$defs"].values()):
+        for field in model["properties"].values():
+            if field.get("default") == "":  # which stands for a field that is left out
+                del field["default"]
+    told = {"title": "Project", "description": "A repository's .sightline/config.json."}
+    return {"$schema": DRAFT, **schema, **told}
 
 
 def as_text(document: Json) -> str:

@@ -19,7 +19,7 @@ from sightline.lsp.server import REQUESTS, SHOW_SIMILAR
 from sightline.settings import Settings, parse
 from support import Files
 
-NAMES = ("protocol.schema.json", "settings.schema.json")
+NAMES = ("protocol.schema.json", "settings.schema.json", "project-config.schema.json")
 
 
 def read(name: str) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def read(name: str) -> dict[str, Any]:
     return found
 
 
-PROTOCOL, SETTINGS = map(read, NAMES)
+PROTOCOL, SETTINGS, PROJECT = map(read, NAMES)
 
 
 def check(value: Any, *path: str) -> None:
@@ -80,7 +80,8 @@ def test_the_defaults_of_all_settings_are_those_of_the_server(monkeypatch: pytes
     for name, value in defaults.items():
         *groups, last = name.split(".")[1:]
         (editor.setdefault(groups[0], {}) if groups else editor)[last] = value
-    assert parse(editor=editor) == (Settings(), ())
+    found, problems = parse(editor=editor)
+    assert (found.model_dump(), problems) == (Settings().model_dump(), ())
 
 
 @pytest.fixture(scope="module")
