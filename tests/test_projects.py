@@ -237,7 +237,7 @@ async def test_an_id_that_names_nothing_is_an_error_and_never_another(
 ) -> None:
     for attempt in (
         sightline.open(folder.root, project_id),
-        sightline.project_source(project_id),
+        sightline.projects.explicit(project_id),
         sightline.projects.remove(project_id, "project"),
     ):
         with pytest.raises(expected) as caught:

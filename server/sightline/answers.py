@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from sightline import messages, searching
 from sightline.core.anchoring import lines_of, marks
-from sightline.projects import Project
+from sightline.projects import Project, ProjectInfo
 
 Encoding = Literal["utf-8", "utf-16", "utf-32"]
 SNIPPET_LINES: Final = 40
@@ -43,6 +43,19 @@ def to_project(project: Project) -> messages.AnswerProject:
         database_name=project.database,
         resolved_by=project.resolved_by,
         trace=project.trace,
+    )
+
+
+def to_listed(project: ProjectInfo) -> messages.ListedProject:
+    return messages.ListedProject(
+        id=project.id,
+        name=project.name,
+        database_name=project.database,
+        state=project.state,
+        roots=project.roots,
+        chunks=project.chunks,
+        size_bytes=project.size_bytes,
+        last_used_at=project.last_used_at,
     )
 
 

@@ -9,7 +9,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-ProjectId = Annotated[str, Field(max_length=50, pattern=r"\A[a-z0-9]+(-[a-z0-9]+)*\z")]
+from sightline.core.identity import ID_GROUPS, ID_LENGTH
+
+ProjectId = Annotated[str, Field(max_length=ID_LENGTH, pattern=rf"\A{ID_GROUPS}\z")]
 Label = Literal["strong", "good", "weak"]
 Mode = Literal["hybrid", "lexical", "semantic"]
 
@@ -55,10 +57,11 @@ class ScopeParams(WorkParams):
 
 
 class LimitParams(ScopeParams):
-    limit: Annotated[int, Field(ge=1, le=50)] = 10
+    limit: Annotated[int, Field(ge=1, le=50)] | None = None
+    """Where nothing is said: the setting search.limit, as search.mode for the mode."""
     max_per_file: Annotated[int, Field(ge=1, le=50)] = 1
     filters: FilterParams = FilterParams()
-    mode: Mode = "hybrid"
+    mode: Mode | None = None
     explain: bool = False
 
 
@@ -257,7 +260,9 @@ class ListedProject(Message):
     id: str
     name: str
     database_name: str
+    state: Literal["creating", "ready", "removing"]
     roots: tuple[str, ...]
+    """Of all hosts that use it."""
     chunks: int
     size_bytes: int
     last_used_at: str

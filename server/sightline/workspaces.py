@@ -24,9 +24,11 @@ from sightline.adapters.snapshots import Snapshots
 from sightline.adapters.store import Checkout, Store
 from sightline.adapters.workflow import Workflow
 from sightline.buffers import Analyser, Buffers, Unsaved
+from sightline.care import Care
 from sightline.core.globs import below
+from sightline.core.model import Filters, Query
 from sightline.core.query import parse
-from sightline.errors import FolderError, SightlineError
+from sightline.errors import FolderError, QueryError, SightlineError
 from sightline.indexing import Indexer
 from sightline.jobs import Progress, Report, Summary
 from sightline.projects import Project, Projects
@@ -48,6 +50,7 @@ class Workspaces:
         self.settings = settings
         self.server = server
         self.projects = Projects(server, host_id, Workflow(settings.workflow.url, settings.workflow.timeout))
+        self.care = Care(server, self.projects.registry, host_id)
         self._host_id = host_id
         self.embedder = embedding.load(settings.embedding.provider, settings.embedding.model)
         workers = settings.index.workers or min(MOST_WORKERS, os.cpu_count() or 1)
@@ -96,12 +99,34 @@ class Workspaces:
             project, store, checkout, indexer, rules, self.embedder, embedder_id, analyser, settings.search, within
         )
 
-    async def project_source(self, project_id: str, opened: Sequence[Workspace] = ()) -> Source:
+    async def named(self, filters: Filters, project_id: str | None = None) -> list[Project] | None:
+        """The projects that a request or its query names, each once; None where neither names any."""
+        if project_id is None and not filters.projects:
+            return None
+        unwanted = await self.unwanted(filters)
+        found = {each.id: each for each in [await self.projects.called(name) for name in filters.projects]}
+        if project_id is not None:
+            asked = await self.projects.explicit(project_id)
+            if project_id in unwanted or (found and project_id not in found):
+                hint = "Take project: out of the query."
+                raise QueryError("the request and the query name different projects", hint=hint)
+            found = {project_id: asked}
+        return [each for each in found.values() if each.id not in unwanted]
+
+    async def unwanted(self, filters: Filters) -> set[str]:
+        """The ids of the projects that `-project:` names."""
+        return {(await self.projects.called(name)).id for name in filters.not_projects}
+
+    async def search(self, projects: Sequence[Project], query: Query, options: Options) -> Answer:
+        """Searches whole projects, as far as this host has checkouts of them."""
+        sources = [await self.project_source(each) for each in projects]
+        return await Search(sources, self.embedder, files.current).search(query, options)
+
+    async def project_source(self, project: Project, opened: Sequence[Workspace] = ()) -> Source:
         """All checkouts that this host has of a project, to search them; their index is left as it is.
 
         Unsaved texts are those of the workspaces that are open.
         """
-        project = await self.projects.explicit(project_id)
         store = Store(self.server, project.database, project.id)
         embedder_id = await store.embedder(self.embedder.identity)
         checkouts = await store.checkouts(self._host_id)

@@ -169,7 +169,9 @@ async def test_a_client_without_folders_finds_nothing_and_has_a_root_where_it_na
     folder.write({"a.py": SESSIONS})
     async with editing(data_dir) as client:
         answer = await client.request(SEARCH, QUERY)
-        assert (answer["hits"], answer["projects"]) == ([], [])
+        (project,) = answer["projects"]
+        assert (answer["hits"], project["id"], project["resolvedBy"]) == ([], "default", "default")
+        assert project["trace"][-1] == "default: there is no folder"
         assert await client.request("workspace/symbol", {"query": "x"}) == []
     async with editing(data_dir, workspaceFolders=None, rootUri=folder.root.as_uri()) as client:
         await found(client, "a.py")

@@ -91,6 +91,9 @@ class Filters:
     """A file must differ from one of these branches or commits; "" is the default branch."""
     not_changed: tuple[str, ...] = ()
     """And from none of these."""
+    projects: tuple[str, ...] = ()
+    """Ids or names of the projects that are searched; empty: those of the open folders."""
+    not_projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
 - `lang:` and `kind:` name what a hit may be; `path:` and `file:` are globs (see `globs`). Values are separated by
   commas, each may be quoted; the same key again widens, another key narrows.
 - `changed:` alone stands for files that differ from the default branch, `changed:REF` for those that differ from REF.
+- `project:` names the projects to search, by name or id, instead of the folder that is open.
 - `-` before a filter or before quotes excludes.
 - `"..."` at the start of a word is text that a hit must contain, letter by letter; its words count for ranking too.
   `\\"` is a quote in it. A missing quote at the end is one still to be typed, so the rest of the line belongs to it.
@@ -87,12 +88,13 @@ _KEYS: Final[Mapping[str, _Key]] = {
     "path": _Key(lambda value: (path_glob(value),), "include", "exclude"),
     "file": _Key(lambda value: (file_glob(value),), "files", "exclude"),
     "changed": _Key(lambda value: ("" if value.lower() == "yes" else value,), "changed", "not_changed", "yes"),
+    "project": _Key(lambda value: (value,), "projects", "not_projects"),
 }
 KEYS: Final = tuple(_KEYS)
 
 _OTHER_TOOLS: Final = {
     "dir": "path", "directory": "path", "ext": "file", "extension": "file", "filename": "file",
-    "folder": "path", "language": "lang", "languages": "lang", "project": "", "repo": "",
+    "folder": "path", "language": "lang", "languages": "lang", "projects": "project", "repo": "project",
 }  # fmt: skip
 """Keys that nobody means as text, and ours for them."""
 

@@ -6,13 +6,24 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from lsprotocol import types
+from pygls.uris import to_fs_path
 
 from sightline import messages
-from sightline.errors import Cancelled, DatabaseUnavailable, SightlineError
+from sightline.adapters.configfiles import FILE
+from sightline.core.globs import below
+from sightline.errors import (
+    Cancelled,
+    DatabaseUnavailable,
+    EmbedderUnavailable,
+    FolderError,
+    ProjectError,
+    SightlineError,
+)
 from sightline.lsp.progress import Work
 from sightline.lsp.wire import Server
 
@@ -28,17 +39,29 @@ LEAVE_SECONDS: Final = 0.5
 """How long work that is cancelled may take to note its end."""
 ALMOST: Final = 99
 """The percentage of an index that may lack something."""
+CONFIG_PATHS: Final = (FILE, FILE.rpartition("/")[0])
 LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A folder as the client named it: that of the index, or one below it."""
+
+    uri: str
+    path: str
+    """Relative to the root of the index; "" for the root itself."""
 
 
 class Folder:
     """A folder of the client, from `open` until `close`."""
 
-    def __init__(self, uri: str, root: Path, server: Server, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, uri: str, root: Path, server: Server, changed: Callable[[], None], reconfigured: Callable[[Folder], None]
+    ) -> None:
         self.uri = uri
         self.root = root
-        self.names: set[Path] = set()
-        """The paths under which the client has it open; they may be links."""
+        self.names: dict[Path, Opened] = {}
+        """The paths under which the client has it, or a folder below it, open; they may be links."""
         self.workspace: Workspace | None = None
         self.role: Literal["writer", "reader", "waiting"] = "waiting"
         self.progress: Progress | None = None
@@ -49,6 +72,7 @@ class Folder:
         self.opening: asyncio.Task[None] | None = None
         self._server = server
         self._changed = changed
+        self._reconfigured = reconfigured
         self._cancelled: Progress | None = None
         self._outcome = ""
         self._failure = ""
@@ -87,6 +111,7 @@ class Folder:
         if self.workspace is not None and path.is_relative_to(self.root):
             self._failure = ""
             relative = path.relative_to(self.root).as_posix()
+            self._note_config({relative})
             self.workspace.indexer.touch(["" if relative == "." else relative])
 
     def look_again(self) -> None:
@@ -116,6 +141,12 @@ class Folder:
             self.workspace.indexer.prefer(own)
 
     @property
+    def within(self) -> tuple[str, ...]:
+        """Globs of what of it is open in the client; none where all of it is."""
+        paths = [each.path for each in self.names.values()]
+        return () if "" in paths else tuple(map(below, paths))
+
+    @property
     def percent(self) -> int:
         """How much is indexed; 100 only when nothing is known to be missing.
 
@@ -140,6 +171,19 @@ class Folder:
             return "cancelled" if self._cancelled else "starting"
         return self.progress.phase
 
+    async def belongs_elsewhere(self, workspaces: Workspaces) -> bool:
+        """Whether its config file makes another project of it than when it was opened, or is wrong now."""
+        if self.workspace is None:
+            return False
+        own, asked = self.workspace.project, next(iter(self.names), self.root)
+        try:
+            found = await workspaces.projects.resolve(await asyncio.to_thread(asked.resolve))
+        except ProjectError:
+            return True
+        except SightlineError:
+            return False
+        return (found.id, found.root, found.options) != (own.id, own.root, own.options)
+
     def status(self) -> messages.FolderStatus:
         indexer = self.workspace.indexer if self.workspace else None
         step = self.progress
@@ -163,10 +207,16 @@ class Folder:
         async for paths in watching.changes(self.root, say=self._warn):
             if self.workspace is not None:
                 self._failure = ""
+                self._note_config(paths)
                 if paths == {""}:
                     self.workspace.indexer.reconcile()
                 else:
                     self.workspace.indexer.touch(paths)
+
+    def _note_config(self, paths: set[str]) -> None:
+        """Whose project the folder is may have changed with its config file."""
+        if not paths.isdisjoint(("", *CONFIG_PATHS)):
+            self._reconfigured(self)
 
     def _warn(self, sentence: str) -> None:
         LOG.warning("%s", sentence)
@@ -234,3 +284,23 @@ class Folder:
 
 def _draw(work: Work, step: Progress) -> None:
     work.report(f"{step.files_done}/{step.files_total} files", 100 * step.files_done / step.files_total)
+
+
+def degraded_code(problem: SightlineError) -> Literal["databaseUnavailable", "embedderUnavailable", "indexing"]:
+    match problem:
+        case DatabaseUnavailable():
+            return "databaseUnavailable"
+        case EmbedderUnavailable():
+            return "embedderUnavailable"
+    return "indexing"
+
+
+def path_named(uri: str) -> Path:
+    """The path that a file URI names; FolderError for anything else."""
+    try:
+        path = to_fs_path(uri)
+    except ValueError:
+        path = None
+    if not path or not uri.startswith("file:") or "\0" in path:
+        raise FolderError("that is no file URI", hint="Write file:///path.")
+    return Path(path)

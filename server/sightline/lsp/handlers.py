@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,11 +15,12 @@ from sightline.core.languages import detect
 from sightline.core.model import Filters
 from sightline.core.query import parse
 from sightline.errors import DatabaseError, FolderError, ProjectNotFound, SightlineError
+from sightline.lsp import scopes
 from sightline.lsp.folders import Folder
+from sightline.lsp.scopes import Scope
 from sightline.lsp.session import Session
 
 if TYPE_CHECKING:  # heavy: see `session.HEAVY`
-    from sightline.projects import Project
     from sightline.searching import Answer, Options, Place
     from sightline.workspaces import Workspace
 
@@ -31,22 +31,22 @@ BIGGEST: Final = 10
 
 async def search(session: Session, params: messages.SearchParams) -> messages.Answer:
     started = time.perf_counter()
-    engine, folders = await session.search(params)
     query = parse(f"{_words(params.filters)}{params.query}")
+    scope = await scopes.of(session, params, query.filters)
     narrowed = replace(query, filters=_narrowed(session, params, query.filters))
-    answer = await engine.search(narrowed, _options(params))
-    return await _told(session, params, folders, answer, started)
+    answer = await scope.engine.search(narrowed, _options(session, params, scope))
+    return _told(session, scope, answer, started)
 
 
 async def similar(session: Session, params: messages.SimilarParams) -> messages.Answer:
     """Code like the selection, which is taken from the open document if there is one."""
     started = time.perf_counter()
-    engine, folders = await session.search(params)
+    scope = await scopes.of(session, params)
     path = session.path_of(params.text_document.uri)
     text, place = await asyncio.to_thread(_selected, session, path, params.range)
     filters = _narrowed(session, params, parse(_words(params.filters)).filters)
-    answer = await engine.similar(text, place, filters, _options(params))
-    return await _told(session, params, folders, answer, started)
+    answer = await scope.engine.similar(text, place, filters, _options(session, params, scope))
+    return _told(session, scope, answer, started)
 
 
 async def status(session: Session, params: messages.StatusParams) -> messages.Status:
@@ -132,21 +132,10 @@ async def resume(session: Session, params: messages.NoParams) -> messages.Jobs:
 
 
 async def projects(session: Session, params: messages.NoParams) -> messages.ProjectList:
+    from sightline.answers import to_listed
+
     found = await (await session.workspaces()).projects.list()
-    return messages.ProjectList(
-        projects=tuple(
-            messages.ListedProject(
-                id=each.id,
-                name=each.name,
-                database_name=each.database,
-                roots=each.roots,
-                chunks=each.chunks,
-                size_bytes=each.size_bytes,
-                last_used_at=each.last_used_at,
-            )
-            for each in found
-        )
-    )
+    return messages.ProjectList(projects=tuple(map(to_listed, found)))
 
 
 async def remove_project(session: Session, params: messages.RemoveProjectParams) -> messages.ProjectList:
@@ -207,8 +196,8 @@ def _words(own: messages.FilterParams) -> str:
 
 
 def _narrowed(session: Session, params: messages.ScopeParams, filters: Filters) -> Filters:
-    """With the folder that was named, where it is one below an open one."""
-    if params.folder is None:
+    """With the folder that was named, where it is one below an open one and the query names no project."""
+    if params.folder is None or params.project_id is not None or filters.projects:
         return filters
     folder, path = session.folder_of(params.folder), session.path_of(params.folder)
     if path == folder.root:
@@ -220,21 +209,21 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _options(params: messages.LimitParams) -> Options:
+def _options(session: Session, params: messages.LimitParams, scope: Scope) -> Options:
+    """As the request says, else as the one folder's settings say."""
     from sightline.searching import Options
 
-    return Options(params.limit, params.max_per_file, params.mode, params.explain)
+    (only,) = scope.folders if len(scope.folders) == 1 else (None,)
+    settings = only.workspace.settings if only and only.workspace else session.settings.search
+    limit, mode = params.limit or settings.limit, params.mode or settings.mode
+    return Options(limit, params.max_per_file, mode, params.explain)
 
 
-async def _told(
-    session: Session, params: messages.LimitParams, folders: Sequence[Folder], answer: Answer, started: float
-) -> messages.Answer:
+def _told(session: Session, scope: Scope, answer: Answer, started: float) -> messages.Answer:
     from sightline.answers import to_answer
 
-    found: list[Project] = [each.workspace.project for each in folders if each.workspace is not None]
-    if params.project_id is not None:
-        found = [await (await session.workspaces()).projects.explicit(params.project_id)]
-    message = to_answer(answer, found, 0.0, session.encoding)
+    folders = scope.folders
+    message = to_answer(answer, scope.projects, 0.0, session.encoding)
     behind = [each for each in folders if each.percent < 100]
     changes: dict[str, object] = {}
     if behind or not message.complete:

@@ -9,25 +9,28 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from pygls.uris import to_fs_path
 from pygls.workspace import TextDocument
 
 from sightline import messages
-from sightline.errors import DatabaseUnavailable, EmbedderUnavailable, FolderError, SightlineError
+from sightline.adapters import configfiles
+from sightline.errors import (
+    DatabaseUnavailable,
+    FolderError,
+    SightlineError,
+)
 from sightline.lsp.documents import LineTable
-from sightline.lsp.folders import TOLD_SECONDS, Folder
+from sightline.lsp.folders import TOLD_SECONDS, Folder, Opened, degraded_code, path_named
 from sightline.lsp.wire import Server
 from sightline.settings import Settings, parse
 
 if TYPE_CHECKING:  # heavy, and nothing that `initialize` needs: `prepare` imports it beside the first messages
     from sightline.adapters.pools import PoolFacts
     from sightline.answers import Encoding
-    from sightline.searching import Search
-    from sightline.workspaces import Workspaces
+    from sightline.workspaces import Workspace, Workspaces
 
 Opener = Callable[[Settings], AbstractAsyncContextManager["Workspaces"]]
 HEAVY: Final = ("sightline.workspaces", "sightline.answers", "sightline.adapters.watching")
@@ -103,10 +106,10 @@ class Session:
         """Folders that the client opened and closed."""
         for each in removed:
             with contextlib.suppress(FolderError):
-                await self._remove_folder(_named(each.uri))
+                await self._remove_folder(path_named(each.uri))
         for each in added:
             try:
-                self._add_folder(each.uri, _named(each.uri))
+                self._add_folder(each.uri, path_named(each.uri))
             except FolderError as error:
                 LOG.warning("a folder is left out: %s", error)
 
@@ -121,19 +124,6 @@ class Session:
         if self._workspaces is None:
             raise self.problem or DatabaseUnavailable("the database is not there", hint="Run: sightline doctor")
         return self._workspaces
-
-    async def search(self, scope: messages.ScopeParams) -> tuple[Search, list[Folder]]:
-        """The search over a scope, and the open folders in it."""
-        workspaces = await self.workspaces()
-        from sightline.searching import Search
-
-        if scope.project_id is not None:
-            opened = [each.workspace for each in self.folders.values() if each.workspace is not None]
-            source = await workspaces.project_source(scope.project_id, opened)
-            return Search([source], workspaces.embedder, self.read), []
-        folders = await self.scoped(scope.folder)
-        sources = [each.workspace.source for each in folders if each.workspace is not None]
-        return Search(sources, workspaces.embedder, self.read), folders
 
     async def scoped(self, uri: str | None) -> list[Folder]:
         """The folders that a request is about, with their workspaces; of several, a broken one has none."""
@@ -162,7 +152,7 @@ class Session:
 
     def path_of(self, uri: str) -> Path:
         """The path of a file URI, without links."""
-        return _named(uri).resolve()
+        return path_named(uri).resolve()
 
     def read(self, root: Path, path: str, *, wait: bool = True) -> bytes | None:
         """A file's text as the user sees it: the open document's, else the disk's."""
@@ -189,6 +179,10 @@ class Session:
         for folder in self.folders.values():
             folder.prefer(list(found))
             self._show_documents(folder)
+
+    def opened(self) -> list[Workspace]:
+        """The workspaces of the folders that are there."""
+        return [each.workspace for each in self.folders.values() if each.workspace is not None]
 
     def document_edited(self, uri: str) -> None:
         """Somebody types."""
@@ -219,7 +213,7 @@ class Session:
     def degraded(self) -> tuple[messages.Degraded, ...]:
         """Why an answer may lack something."""
         problems = [each.problem for each in self.folders.values()] + [self.problem]
-        told = [messages.Degraded(code=_degraded(each), message=str(each)) for each in problems if each]
+        told = [messages.Degraded(code=degraded_code(each), message=str(each)) for each in problems if each]
         behind = [each for each in self.folders.values() if each.problem is None and each.percent < 100]
         told += [messages.Degraded(code="indexing", message=f"{each.percent} % indexed") for each in behind]
         return tuple(told)
@@ -263,14 +257,17 @@ class Session:
         self._changed.set()
 
     def _add_folder(self, uri: str, name: Path) -> None:
-        root = name.resolve()
-        if root in self.folders:
-            self.folders[root].names.add(name)
-            return
-        folder = self.folders[root] = Folder(uri, root, self.server, self._changed.set)
-        folder.names.add(name)
-        if self._workspaces is not None:
-            self._begin_opening(folder, self._workspaces)
+        """Folders below one config file's are parts of one: they have one index, one writer, one watch."""
+        asked = name.resolve()
+        config = configfiles.find(asked)
+        root = config.root if config is not None else asked
+        is_new = root not in self.folders
+        if is_new:
+            self.folders[root] = Folder(uri, root, self.server, self._changed.set, self._reconfigured)
+        part = asked.relative_to(root).as_posix()
+        self.folders[root].names[name] = Opened(uri, "" if part == "." else part)
+        if is_new and self._workspaces is not None:
+            self._begin_opening(self.folders[root], self._workspaces)
 
     async def _remove_folder(self, name: Path) -> None:
         """Closes a folder with the last of its names; a link may lead elsewhere by now."""
@@ -278,10 +275,21 @@ class Session:
         folder = next((each for each in self.folders.values() if name in each.names), self.folders.get(root))
         if folder is None:
             return
-        folder.names.discard(name)
+        folder.names.pop(name, None)
         if not folder.names:
             del self.folders[folder.root]
             await _close(folder)
+
+    def _reconfigured(self, folder: Folder) -> None:
+        self.server.spawn(self._open_anew(folder), f"config of {folder.root.name}")
+
+    async def _open_anew(self, folder: Folder) -> None:
+        """Opens a folder again where its config file makes another project of it, or none."""
+        if await folder.belongs_elsewhere(await self.workspaces()) and self.folders.get(folder.root) is folder:
+            del self.folders[folder.root]
+            await _close(folder)
+            for name, opened in folder.names.items():
+                self._add_folder(opened.uri, name)
 
     def _begin_opening(self, folder: Folder, workspaces: Workspaces) -> None:
         folder.opening = self.server.spawn(self._open_folder(folder, workspaces), f"opening {folder.root.name}")
@@ -368,26 +376,6 @@ async def _close(folder: Folder) -> None:
     if folder.workspace is not None:
         await folder.workspace.buffers.close()
     await folder.close()
-
-
-def _degraded(problem: SightlineError) -> Literal["databaseUnavailable", "embedderUnavailable", "indexing"]:
-    match problem:
-        case DatabaseUnavailable():
-            return "databaseUnavailable"
-        case EmbedderUnavailable():
-            return "embedderUnavailable"
-    return "indexing"
-
-
-def _named(uri: str) -> Path:
-    """The path that a file URI names; FolderError for anything else."""
-    try:
-        path = to_fs_path(uri)
-    except ValueError:
-        path = None
-    if not path or not uri.startswith("file:") or "\0" in path:
-        raise FolderError("that is no file URI", hint="Write file:///path.")
-    return Path(path)
 
 
 def _own(values: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from lsprotocol import types
 from sightline import messages
 from sightline.core.query import parse
 from sightline.errors import QueryError
+from sightline.lsp import scopes
 from sightline.lsp.session import Session
 
 if TYPE_CHECKING:  # heavy: see `session.HEAVY`
@@ -36,7 +37,7 @@ KINDS: Final = {
 
 async def workspace_symbol(session: Session, params: types.WorkspaceSymbolParams) -> list[types.WorkspaceSymbol]:
     """Definitions whose name answers; with few of them, or for several words, what a search finds."""
-    engine, _ = await session.search(messages.ScopeParams())
+    engine = (await scopes.of(session, messages.ScopeParams())).engine
     typed = params.query.strip()
     if typed.startswith(ESCAPE) and session.is_vscode and session.settings.search.symbol_escape:
         return await _escaped(engine, typed)
