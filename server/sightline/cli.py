@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from sightline import __version__
+from sightline import __version__, cli_projects
 from sightline.errors import SightlineError
 from sightline.settings import Settings, parse
 
@@ -47,7 +47,7 @@ def build(open_sightline: Opener) -> typer.Typer:
     app.command()(commands.search)
     app.command()(commands.index)
     app.command()(commands.status)
-    app.command()(commands.projects)
+    app.add_typer(cli_projects.build(open_sightline, _settings, _finish), name="projects")
     app.command()(commands.doctor)
     app.command()(commands.serve)
     app.command()(commands.nvim)
@@ -154,23 +154,6 @@ class _Commands:
 
         _finish(run())
 
-    def projects(self, as_json: Json = False) -> None:
-        """List all projects, with their folders and sizes."""
-        from sightline import printing
-
-        settings = _settings({})
-
-        async def run() -> int:
-            async with self._open(settings) as sightline:
-                found = await sightline.projects.list()
-            if as_json:
-                typer.echo(json.dumps({"projects": [_listed(each) for each in found]}))
-            else:
-                printing.show_projects(found)
-            return FOUND
-
-        _finish(run())
-
     def doctor(self, folder: Folder = _HERE, as_json: Json = False) -> None:
         """Check everything that a search needs, and say what to do."""
         from sightline import doctor, printing
@@ -248,18 +231,6 @@ def _settings(command_line: dict[str, Any]) -> Settings:
 
 def _absolute(folder: Path) -> Path:
     return Path.cwd() / folder
-
-
-def _listed(project: Any) -> dict[str, Any]:
-    return {
-        "id": project.id,
-        "name": project.name,
-        "databaseName": project.database,
-        "roots": list(project.roots),
-        "chunks": project.chunks,
-        "sizeBytes": project.size_bytes,
-        "lastUsedAt": project.last_used_at,
-    }
 
 
 def _summary(summary: Summary, project_id: str) -> dict[str, Any]:

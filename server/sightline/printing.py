@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sightline import messages
+from sightline.care import KINDS, Details, Finding
 from sightline.doctor import Check
 from sightline.jobs import Progress as Step
 from sightline.jobs import Report, Summary
@@ -68,8 +69,9 @@ def show_answer(answer: messages.Answer, query: str) -> None:
     console = _console()
     if not answer.hits:
         console.print(f"Nothing found for {query!r}.", markup=False, highlight=False)
+    names = {each.id: each.name for each in answer.projects} if len(answer.projects) > 1 else {}
     for hit in answer.hits:
-        _show_hit(console, hit)
+        _show_hit(console, hit, names.get(hit.project_id))
     for degraded in answer.degraded:
         Console(stderr=True).print(f"incomplete: {degraded.message}", style="yellow", highlight=False)
 
@@ -116,6 +118,51 @@ def show_projects(projects: Sequence[ProjectInfo]) -> None:
             console.print(Text(f"    {root}"))
 
 
+def show_project(details: Details) -> None:
+    """Everything about one project."""
+    table = Table.grid(padding=(0, 2))
+    entry = details.entry
+    rows = {
+        "project": f"{entry.name} ({entry.id})",
+        "description": entry.description,
+        "found by": entry.key,
+        "state": entry.state,
+        "database": f"{entry.database}, {details.size_bytes / 1e6:.0f} MB, schema {entry.schema_version}",
+        "created": f"{details.created_at:%Y-%m-%d %H:%M} UTC",
+        "last used": f"{details.last_used_at:%Y-%m-%d %H:%M} UTC",
+        "models": ", ".join(details.models),
+        "known texts": f"{details.known_texts:,}",
+        "problem": details.problem,
+    }
+    for name, value in rows.items():
+        if value:
+            table.add_row(Text(name, style="dim"), Text(value))
+    for root in details.roots:
+        gone = " (gone)" if root.exists is False else ""
+        table.add_row(Text("folder", style="dim"), Text(f"{root.path}{gone}{_elsewhere(root.is_here)}"))
+    for each in details.checkouts:
+        since = f"{each.last_indexed_at:%Y-%m-%d %H:%M} UTC" if each.last_indexed_at else "never whole"
+        told = f"{each.path}{_elsewhere(each.is_here)}: {each.files:,} files, {each.chunks:,} chunks, {since}"
+        table.add_row(Text("indexed", style="dim"), Text(told))
+    _console().print(table)
+
+
+def show_findings(findings: Sequence[Finding], outcomes: Mapping[str, str]) -> None:
+    """What nobody needs any more, and what became of it."""
+    console = _console()
+    if not findings:
+        console.print("Nothing is left over.")
+    for each in findings:
+        of = f"{each.name} ({each.project_id}), " if each.project_id else ""
+        size = f"{each.size_bytes / 1e6:.0f} MB" if each.size_bytes else "no size"
+        keep = f", kept: {each.keep}" if each.keep else ""
+        done = f" {outcomes[each.key]}" if outcomes[each.key] and not each.keep else ""
+        said = f"{KINDS[each.kind]}: {of}{each.database}, {size}{keep}"
+        console.print(Text.assemble((said, "dim" if each.keep else ""), (done, "bold")))
+        for folder in each.folders:
+            console.print(Text(f"    {folder}"))
+
+
 def show_checks(checks: Sequence[Check]) -> None:
     """A line a check, and what to do about those that failed."""
     console = _console()
@@ -126,15 +173,21 @@ def show_checks(checks: Sequence[Check]) -> None:
             console.print(Text(f"       {check.hint}", style="yellow"))
 
 
+def _elsewhere(is_here: bool) -> str:
+    return "" if is_here else " (on another host)"
+
+
 def _console() -> Console:
     return Console(soft_wrap=True, emoji=False)
 
 
-def _show_hit(console: Console, hit: messages.Hit) -> None:
+def _show_hit(console: Console, hit: messages.Hit, project: str | None) -> None:
+    """With the project's name, where several were searched."""
+    whose = f"[magenta]{escape(project)}[/]  " if project else ""
     line = hit.selection_range.start.line
     name = f"{hit.container}.{hit.symbol}" if hit.container and hit.symbol else hit.symbol
     console.print(
-        f"[bold cyan]{escape(hit.path)}[/]:[bold]{line + 1}[/]  {escape(name)} [dim]{hit.kind}[/]"
+        f"{whose}[bold cyan]{escape(hit.path)}[/]:[bold]{line + 1}[/]  {escape(name)} [dim]{hit.kind}[/]"
         f"  [{LABEL_STYLES[hit.label]}]{hit.label}[/]",
         highlight=False,
     )
