@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sightline import messages
-from sightline.care import KINDS, Details, Finding
+from sightline.care import KINDS, CheckoutFacts, Details, Finding
 from sightline.doctor import Check
 from sightline.jobs import Progress as Step
 from sightline.jobs import Report, Summary
@@ -120,31 +120,25 @@ def show_projects(projects: Sequence[ProjectInfo]) -> None:
 
 def show_project(details: Details) -> None:
     """Everything about one project."""
-    table = Table.grid(padding=(0, 2))
     entry = details.entry
-    rows = {
-        "project": f"{entry.name} ({entry.id})",
-        "description": entry.description,
-        "found by": entry.key,
-        "state": entry.state,
-        "database": f"{entry.database}, {details.size_bytes / 1e6:.0f} MB, schema {entry.schema_version}",
-        "created": f"{details.created_at:%Y-%m-%d %H:%M} UTC",
-        "last used": f"{details.last_used_at:%Y-%m-%d %H:%M} UTC",
-        "models": ", ".join(details.models),
-        "known texts": f"{details.known_texts:,}",
-        "problem": details.problem,
-    }
-    for name, value in rows.items():
+    rows = [
+        ("project", f"{entry.name} ({entry.id})"),
+        ("description", entry.description),
+        ("found by", entry.key),
+        ("state", entry.state),
+        ("database", f"{entry.database}, {details.size_bytes / 1e6:.0f} MB, schema {entry.schema_version}"),
+        ("created", f"{details.created_at:%Y-%m-%d %H:%M} UTC"),
+        ("last used", f"{details.last_used_at:%Y-%m-%d %H:%M} UTC"),
+        ("models", ", ".join(details.models)),
+        ("known texts", f"{details.known_texts:,}"),
+        ("problem", details.problem),
+        *(("folder", f"{each.path}{' (gone)' * (each.exists is False)}{_elsewhere(each.is_here)}") for each in details.roots),
+        *(("indexed", _indexed(each)) for each in details.checkouts),
+    ]  # fmt: skip
+    console = _console()
+    for name, value in rows:
         if value:
-            table.add_row(Text(name, style="dim"), Text(value))
-    for root in details.roots:
-        gone = " (gone)" if root.exists is False else ""
-        table.add_row(Text("folder", style="dim"), Text(f"{root.path}{gone}{_elsewhere(root.is_here)}"))
-    for each in details.checkouts:
-        since = f"{each.last_indexed_at:%Y-%m-%d %H:%M} UTC" if each.last_indexed_at else "never whole"
-        told = f"{each.path}{_elsewhere(each.is_here)}: {each.files:,} files, {each.chunks:,} chunks, {since}"
-        table.add_row(Text("indexed", style="dim"), Text(told))
-    _console().print(table)
+            console.print(Text.assemble((f"{name:<13}", "dim"), value))
 
 
 def show_findings(findings: Sequence[Finding], outcomes: Mapping[str, str]) -> None:
@@ -171,6 +165,12 @@ def show_checks(checks: Sequence[Check]) -> None:
         console.print(Text.assemble((f"{word:6} ", style), (f"{check.name}: ", "bold"), check.message))
         if check.hint:
             console.print(Text(f"       {check.hint}", style="yellow"))
+
+
+def _indexed(checkout: CheckoutFacts) -> str:
+    since = f"{checkout.last_indexed_at:%Y-%m-%d %H:%M} UTC" if checkout.last_indexed_at else "never whole"
+    counts = f"{checkout.files:,} files, {checkout.chunks:,} chunks, {since}"
+    return f"{checkout.path}{_elsewhere(checkout.is_here)}: {counts}"
 
 
 def _elsewhere(is_here: bool) -> str:
