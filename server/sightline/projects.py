@@ -90,7 +90,7 @@ class Projects:
         file = await asyncio.to_thread(configfiles.find, folder) if folder is not None else None
         if file is not None:
             return await self._configured(file, trace)
-        trace.append(f"config: no {configfiles.FILE} from here up to the repository's root")
+        trace.append(_no_config(folder))
         active = await self._workflow.active()
         if active.project_id is not None:
             return await self._active(active.project_id, folder, trace)
@@ -175,16 +175,15 @@ class Projects:
         pool = await self._server.pool(REGISTRY)
         with translated():
             rows = await pool.fetch(
-                "select p.id, p.name, p.database_name, p.last_used_at::text,"
-                " coalesce((select array_agg(path order by path) from project_roots r where r.project_id = p.id), '{}'),"
-                " coalesce((select pg_database_size(datname) from pg_database where datname = p.database_name), 0), p.state"
+                "select p.id, p.name, p.database_name, p.last_used_at::text, p.state,"
+                " coalesce((select array_agg(path order by path) from project_roots r where r.project_id = p.id), '{}')"
                 " from projects p order by p.last_used_at desc, p.id"
             )
         turn = asyncio.Semaphore(COUNTED_AT_ONCE)
-        chunks = await asyncio.gather(*(self._chunk_count(row[2], turn) for row in rows))
+        held = await asyncio.gather(*(self._held(row[2], turn) for row in rows))
         return [
-            ProjectInfo(row[0], row[1], row[2], tuple(row[4]), count, row[5], row[3], row[6])
-            for row, count in zip(rows, chunks, strict=True)
+            ProjectInfo(row[0], row[1], row[2], tuple(row[5]), chunks, size, row[3], row[4])
+            for row, (size, chunks) in zip(rows, held, strict=True)
         ]
 
     async def count(self) -> int:
@@ -198,14 +197,17 @@ class Projects:
         async with self.registry.completed(entry.id) as whole:
             return whole
 
-    async def _chunk_count(self, database: str, turn: asyncio.Semaphore) -> int:
+    async def _held(self, database: str, turn: asyncio.Semaphore) -> tuple[int, int]:
+        """The bytes and the chunks of a database, as far as it is there and this role may see it."""
+        size = 0
         try:
-            async with turn, self._server.connection(database) as connection:
-                return int(await connection.fetchval("select count(*) from code_chunks"))
+            async with turn, self._server.unprepared(database) as connection:
+                size = await connection.fetchval("select pg_database_size(current_database())")
+                return size, await connection.fetchval("select count(*) from code_chunks")
         except DatabaseUnavailable:
             raise
         except DatabaseError:
-            return 0
+            return size, 0
 
 
 def _told(entry: Entry, resolved_by: ResolvedBy, trace: tuple[str, ...]) -> Project:
@@ -217,6 +219,11 @@ def _is_as_configured(entry: Entry, config: Config) -> bool:
     own = config.project
     asked = (own.name, own.database_name or entry.database, config.description or entry.description)
     return asked == (entry.name, entry.database, entry.description)
+
+
+def _no_config(folder: Path | None) -> str:
+    where = f"no {configfiles.FILE} from here up to the repository's root" if folder else "there is no folder"
+    return f"config: {where}"
 
 
 def _write_back(file: ConfigFile, project_id: str) -> str:
