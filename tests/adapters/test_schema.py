@@ -15,12 +15,14 @@ from sightline import messages
 from sightline.adapters import embedding
 from sightline.adapters.embedding import Identity
 from sightline.adapters.files import Stat
+from sightline.adapters.journal import Generation
 from sightline.adapters.postgres import REGISTRY
 from sightline.adapters.store import Checkout
 from sightline.adapters.writing import CHUNK_COLUMNS, DEFINITION_COLUMNS, FileRow
 from sightline.core.analysis import ChunkRow, DefinitionRow
 from sightline.core.diffing import Position
-from sightline.projects import ID_LENGTH, Project, ProjectInfo
+from sightline.core.identity import ID_LENGTH
+from sightline.projects import Project, ProjectInfo
 from sightline.workspaces import Workspace, Workspaces
 from support import Files, index
 
@@ -163,17 +165,37 @@ async def test_generations_of_vectors_are_told_with_the_default_models_name(proj
         await project.execute("insert into embedding_metadata (generation_time_ms) values (-1)")
 
 
+async def test_a_generations_row_is_its_table(project: asyncpg.Connection) -> None:
+    columns = await columns_of(project, "embedding_metadata")
+    ours = fields_of(Generation)
+    assert list(ours) == [name for name in columns if name not in ("id", "created_at")]
+    assert ours == python_types(columns, ours)
+
+
 async def test_a_generation_is_recorded_with_every_batch(
     project: asyncpg.Connection, workspace: Workspace, folder: Files
 ) -> None:
-    folder.write({"a.py": "def a(): pass\n"})
-    await index(workspace)
-    row = await project.fetchrow(
-        "select model_name, model_version, dimensions, chunk_count, generation_time_ms >= 0, created_at from embedding_metadata"
-    )
+    """Once for all texts that had to be embedded, and not for those that were known or only moved."""
     identity = embedding.bundled().identity
-    assert tuple(row)[:5] == (identity.name, identity.version, identity.dimensions, 1, True)
-    assert row[5].tzinfo is not None
+    model = (identity.name, identity.version, identity.dimensions)
+    changes: list[tuple[dict[str, str | bytes], list[str], list[int]]] = [
+        ({"a.py": "def a(): pass\n"}, [], [1]),
+        ({}, [], [1]),
+        ({"b.py": "def a(): pass\n"}, ["a.py"], [1]),
+        ({"c.py": "def c(): pass\n", "d.py": "def d(): pass\n"}, [], [1, 2]),
+        ({"c.py": "def a(): pass\n"}, [], [1, 2]),
+        ({"a.py": "def e(): pass\n"}, ["b.py"], [1, 2, 1]),
+    ]
+    for written, removed, expected in changes:
+        folder.write(written)
+        folder.remove(*removed)
+        await index(workspace)
+        rows = await project.fetch("select * from embedding_metadata order by id")
+        assert [row["chunk_count"] for row in rows] == expected
+    assert {(row["model_name"], row["model_version"], row["dimensions"]) for row in rows} == {model}
+    assert all(row["generation_time_ms"] >= 0 for row in rows)
+    assert all(row["created_at"].tzinfo is not None for row in rows)
+    assert len({row["created_at"] for row in rows}) == 3
 
 
 async def test_the_registrys_tables_hold_what_a_project_is(registry: asyncpg.Connection) -> None:

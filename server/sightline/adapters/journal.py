@@ -1,10 +1,10 @@
-"""What is written about the work on a checkout: jobs with their failures, and a change event for each file."""
+"""What is written about the work on a checkout: jobs with their failures, vectors computed, and an event for each file."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -47,6 +47,17 @@ class Event:
     change: str
     detected_at: datetime
     applied_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Texts for which a model computed vectors at once: a row of `embedding_metadata`."""
+
+    model_name: str
+    model_version: str | None
+    dimensions: int
+    generation_time_ms: int
+    chunk_count: int
 
 
 async def request(
@@ -128,6 +139,13 @@ async def record_events(
             columns=("repository_id", "relative_path", "change_type", "detected_at"),
             records=[(repository_id, path, change, detected_at) for path, change in events],
         )
+
+
+async def record_generation(connection: Connection, generation: Generation) -> None:
+    await connection.execute(
+        "insert into embedding_metadata (model_name, model_version, dimensions, generation_time_ms, chunk_count)"
+        " values ($1, $2, $3, $4, $5)", *astuple(generation),
+    )  # fmt: skip
 
 
 async def jobs(connection: Connection, condition: str, *arguments: object) -> list[dict[str, Any]]:

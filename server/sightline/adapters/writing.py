@@ -286,11 +286,10 @@ class Writer:
             return
         await self.bodies.add(self._connection, result.new_texts, result.bodies)
         identity = self._identity
-        await self._connection.execute(
-            "insert into embedding_metadata (model_name, model_version, dimensions, generation_time_ms, chunk_count)"
-            " values ($1, $2, $3, $4, $5)",
-            identity.name, identity.version, identity.dimensions, result.embed_ms, len(result.new_texts),
-        )  # fmt: skip
+        generation = journal.Generation(
+            identity.name, identity.version, identity.dimensions, result.embed_ms, len(result.new_texts)
+        )
+        await journal.record_generation(self._connection, generation)
 
     async def _add_segments(self, chunk_ids: list[int], file_ids: list[int], result: Result) -> None:
         """One segment of words and one of vectors for the batch."""
