@@ -30,9 +30,10 @@ class Active:
 class Workflow:
     """One server, or none where `url` is empty. What it says is believed for a minute; that it fails, never."""
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, fresh: float = FRESH_SECONDS) -> None:
         self._url = url
         self._timeout = timeout
+        self._fresh = fresh
         self._known: tuple[float, Active] | None = None
         self._asking = asyncio.Lock()
 
@@ -41,7 +42,7 @@ class Workflow:
         if not self._url:
             return Active(None, "no workflow server is set")
         async with self._asking:
-            if self._known is not None and time.monotonic() - self._known[0] < FRESH_SECONDS:
+            if self._known is not None and time.monotonic() - self._known[0] < self._fresh:
                 return self._known[1]
             try:
                 found = await self._asked()
