@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from sightline import __version__, cli_projects
-from sightline.errors import SightlineError
+from sightline.core.identity import parse_id
+from sightline.errors import QueryError, SightlineError
 from sightline.settings import Settings, parse
 
 if TYPE_CHECKING:
@@ -87,21 +88,33 @@ class _Commands:
         """Index the folder as far as it has changed, then search it."""
         from sightline import printing
         from sightline.answers import to_answer
+        from sightline.core.query import parse as parse_query
         from sightline.searching import Options
 
         chosen = {"limit": limit, "mode": mode}
         settings = _settings({"search": {key: value for key, value in chosen.items() if value is not None}})
 
         async def run() -> int:
+            _checked(project)
+            asked = parse_query(query)
             async with self._open(settings) as sightline:
-                workspace = await sightline.open(_absolute(folder), project)
-                if not no_wait:
-                    with printing.progress(quiet=as_json) as report:
-                        await workspace.index(report)
-                started = time.perf_counter()
-                options = Options(settings.search.limit, per_file, settings.search.mode, explain)
-                answer = await workspace.search(query, options)
-                message = to_answer(answer, [workspace.project], (time.perf_counter() - started) * 1000)
+                if asked.filters.projects:  # these may be anywhere: none of them is indexed first
+                    found = await sightline.named(asked.filters, project) or []
+                    started = time.perf_counter()
+                    options = Options(settings.search.limit, per_file, settings.search.mode, explain)
+                    answer = await sightline.search(found, asked, options)
+                else:
+                    workspace = await sightline.open(_absolute(folder), project)
+                    found = [workspace.project]
+                    if workspace.project.id in await sightline.unwanted(asked.filters):
+                        raise QueryError("the query leaves out the only project that it is about")
+                    if not no_wait:
+                        with printing.progress(quiet=as_json) as report:
+                            await workspace.index(report)
+                    started = time.perf_counter()
+                    own = workspace.settings
+                    answer = await workspace.search(query, Options(own.limit, per_file, own.mode, explain))
+                message = to_answer(answer, found, (time.perf_counter() - started) * 1000)
             if as_json:
                 typer.echo(message.model_dump_json(by_alias=True, exclude_none=True))
             else:
@@ -124,6 +137,7 @@ class _Commands:
         settings = _settings({})
 
         async def run() -> int:
+            _checked(project)
             async with self._open(settings) as sightline:
                 workspace = await sightline.open(_absolute(folder), project)
                 with printing.progress(quiet=as_json) as report:
@@ -143,6 +157,7 @@ class _Commands:
         settings = _settings({})
 
         async def run() -> int:
+            _checked(project)
             async with self._open(settings) as sightline:
                 workspace = await sightline.open(_absolute(folder), project)
                 status = await workspace.status()
@@ -227,6 +242,12 @@ def _settings(command_line: dict[str, Any]) -> Settings:
         stream=sys.stderr, level=settings.log.level.upper(), format="sightline: %(levelname)s %(message)s"
     )
     return settings
+
+
+def _checked(project: str | None) -> None:
+    """Before anything is opened for it."""
+    if project is not None:
+        parse_id(project)
 
 
 def _absolute(folder: Path) -> Path:
