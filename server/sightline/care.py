@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import asyncpg
 
-from sightline.adapters import portable
-from sightline.adapters.portable import Manifest
 from sightline.adapters.postgres import REGISTRY, Server, quoted, translated
 from sightline.adapters.registry import Entry, Registry, Wish
 from sightline.core.identity import DEFAULT, config_key, folder_key, parse_id
@@ -25,6 +23,9 @@ from sightline.errors import (
     ProjectError,
     SightlineError,
 )
+
+if TYPE_CHECKING:  # who exports nothing need not load what packs files
+    from sightline.adapters.portable import Manifest
 
 Kind = Literal["orphan", "missing", "removing", "creating", "vanished"]
 KINDS: Final[dict[Kind, str]] = {
@@ -164,12 +165,16 @@ class Care:
 
     async def export(self, project_id: str, file: Path) -> Manifest:
         """Writes a project into a file."""
+        from sightline.adapters import portable
+
         completed = self._registry.completed(parse_id(project_id))
         async with completed as entry, self._server.connection(entry.database) as connection:
             return await portable.write(connection, file, (entry.id, entry.key, entry.name))
 
     async def bring(self, file: Path, project_id: str | None = None, name: str | None = None) -> Entry:
         """Makes a project of a file, under its own id and name or under others; a bad file changes nothing."""
+        from sightline.adapters import portable
+
         manifest = await asyncio.to_thread(portable.check, file)
         wish = self._wish(manifest, project_id, name)
         own_id = wish.project_id or manifest.id
@@ -188,6 +193,8 @@ class Care:
             raise
 
     async def _filled(self, project_id: str, file: Path, manifest: Manifest) -> Entry:
+        from sightline.adapters import portable
+
         completed = self._registry.completed(project_id)
         async with completed as entry, self._server.connection(entry.database) as connection:
             await portable.read(connection, file, manifest, entry.id)

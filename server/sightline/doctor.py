@@ -16,6 +16,7 @@ from sightline.errors import DatabaseError, SightlineError
 from sightline.settings import Settings
 
 if TYPE_CHECKING:
+    from sightline.care import Finding
     from sightline.workspaces import Workspaces
 
 LOW_DISK: Final = 500_000_000
@@ -49,6 +50,7 @@ async def examine(
                 Check("pgvector", True, f"version {facts['vector']}"),
                 _connections(facts["connections"], facts["max_connections"], settings.database.max_connections),
                 Check("projects", True, f"{await sightline.projects.count()} in the registry"),
+                _leftovers(await sightline.care.findings()),
             ]
     except SightlineError as error:
         checks.append(Check("database" if isinstance(error, DatabaseError) else "start", False, str(error), error.hint))
@@ -79,6 +81,14 @@ def _connections(used: int, most: int, ours: int) -> Check:
     has_room = most - used >= ours
     hint = "" if has_room else "Raise the server's max_connections, or lower database.maxConnections."
     return Check("connections", has_room, f"{used} of the server's {most} in use; a Sightline pools up to {ours}", hint)
+
+
+def _leftovers(findings: Sequence[Finding]) -> Check:
+    """Told, but no fault: a search needs none of it."""
+    needless = [each for each in findings if not each.keep]
+    size = sum(each.size_bytes for each in needless)
+    hint = "See what, and remove it: sightline projects prune" if needless else ""
+    return Check("leftovers", True, f"{len(needless)} that nobody needs, {size / 1e6:.0f} MB", hint)
 
 
 def _disk(settings: Settings) -> Check:

@@ -9,6 +9,7 @@ import random
 import signal
 import time
 import warnings
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -169,6 +170,59 @@ async def test_a_restart_costs_no_statement(server: External) -> None:
     assert await asyncio.gather(*(pools.of("one").fetchval("select 1") for _ in range(8))) == [1] * 8
     assert pools.fact("one").open <= 4
     await pools.close()
+
+
+class Network:
+    """A wire to the server that can be cut without either end being told, as when a laptop wakes in another place."""
+
+    def __init__(self, server: External, place: Path) -> None:
+        self.server = server
+        self.place = place
+        self._cut = asyncio.Event()
+        self._wires: set[asyncio.Task[None]] = set()
+
+    def cut(self) -> None:
+        """All connections that there are; new ones work."""
+        self._cut.set()
+        self._cut = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_unix_connection(self.server.folder / ".s.PGSQL.5432")
+        for source, target in ((reader, far_writer), (far_reader, writer)):
+            self._wires.add(asyncio.create_task(self._carry(source, target, self._cut)))
+
+    async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, cut: asyncio.Event) -> None:
+        while (data := await source.read(1 << 16)) and not cut.is_set():
+            target.write(data)
+        if not cut.is_set():
+            target.close()
+
+
+async def test_a_connection_that_a_network_has_lost_is_not_waited_for(server: External, tmp_path: Path) -> None:
+    network = Network(server, tmp_path)
+
+    async def connect(database: str) -> asyncpg.Connection:
+        return await asyncpg.connect(f"postgresql://postgres@/{database}?host={tmp_path}")
+
+    pools = Pools(connect, Limits(check_seconds=0, answer_seconds=0.2))
+    async with await asyncio.start_unix_server(network.serve, tmp_path / ".s.PGSQL.5432"):
+        before = await pools.of("one").fetchval("select pg_backend_pid()")
+        assert await pools.of("one").fetchval("select pg_backend_pid()") == before
+        network.cut()
+        began = time.monotonic()
+        assert await pools.of("one").fetchval("select pg_backend_pid()") != before
+        assert time.monotonic() < began + 2
+        (facts,) = pools.facts()
+        assert (facts.open, facts.opened, facts.failed) == (1, 2, 0)
+        network.cut()
+        asked = asyncio.create_task(pools.of("one").fetchval("select 1"))
+        await asyncio.sleep(0.05)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        (facts,) = pools.facts()
+        assert (facts.open, facts.busy, facts.waiting) == (0, 0, 0)
+        assert await pools.of("one").fetchval("select 1") == 1
+        await pools.close()
 
 
 async def test_a_server_that_is_gone_is_asked_ever_more_rarely_and_found_again(server: External) -> None:

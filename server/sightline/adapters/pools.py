@@ -33,6 +33,10 @@ class Limits:
     wait_seconds: float = 10.0
     """How long a task waits for its turn."""
     idle_seconds: float = 300.0
+    check_seconds: float = 30.0
+    """A connection that was idle for longer is asked first whether it is still there: networks change."""
+    answer_seconds: float = 2.0
+    """How long it may take to say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,7 @@ class _Home:
         await self._turn(place)
         try:
             self._check_open()
-            connection = self._idle_one(place) or await self._opened(place, connect)
+            connection = await self._idle_one(place) or await self._opened(place, connect)
         except BaseException as error:
             self._end_turn(place)
             if isinstance(error, SightlineError):
@@ -260,14 +264,26 @@ class _Home:
         self._turns.release()
         place.turns.release()
 
-    def _idle_one(self, place: _Place) -> asyncpg.Connection | None:
-        """The one used last, which is the warmest."""
+    async def _idle_one(self, place: _Place) -> asyncpg.Connection | None:
+        """The one used last, which is the warmest, and likeliest to be still there."""
         while place.idle:
-            connection, _ = place.idle.pop()
-            if not connection.is_closed():
+            connection, since = place.idle.pop()
+            is_fresh = time.monotonic() < since + self._limits.check_seconds
+            if not connection.is_closed() and (is_fresh or await self._answers(connection)):
                 return connection
             self._ended(connection)
         return None
+
+    async def _answers(self, connection: asyncpg.Connection) -> bool:
+        try:
+            async with asyncio.timeout(self._limits.answer_seconds):
+                await connection.execute("select 1")
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        except BaseException:
+            self._ended(connection)
+            raise
+        return True
 
     async def _opened(self, place: _Place, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> asyncpg.Connection:
         is_full = self._open >= self._limits.total
