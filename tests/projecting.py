@@ -20,6 +20,7 @@ import asyncpg
 from sightline.adapters import embedded
 from sightline.adapters.configfiles import FILE
 from sightline.adapters.postgres import REGISTRY, Server
+from sightline.care import Care
 from sightline.projects import Projects
 
 WARM = ["sightline.workspaces", "asyncpg", "projecting"]
@@ -125,7 +126,8 @@ async def deed_within(
     if statement < 0:  # dies of the first file that it renames
         sys.addaudithook(lambda event, _: os.kill(os.getpid(), signal.SIGKILL) if event == "os.rename" else None)
         _Mortal.left = -1
-    await deed(Projects(server, "here"), *arguments)
+    named = {"server": server} if deed is bring else {}
+    await deed(Projects(server, "here"), *arguments, **named)
     os._exit(0)
 
 
@@ -144,6 +146,10 @@ async def resolve(projects: Projects, folder: Path) -> object:
 
 async def remove(projects: Projects, project_id: str, name: str) -> object:
     return await projects.remove(project_id, name)
+
+
+async def bring(projects: Projects, file: Path, project_id: str, server: Server) -> object:
+    return await Care(server, projects.registry, "here").bring(file, project_id, project_id)
 
 
 def _many(data_dir: Path, folder: Path, count: int, found: Any) -> None:

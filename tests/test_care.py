@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import itertools
 import json
 import re
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from uuid import uuid4
 
 import pytest
 
+from projecting import bring, died
 from sightline.adapters import portable
 from sightline.adapters.postgres import REGISTRY, quoted
 from sightline.adapters.registry import Wish
@@ -29,6 +33,10 @@ CODE = {
     "src/web.js": "function serveRequest(request) { return request }\n",
     "README.md": "# Sessions\n\nWhere sessions are persisted.\n",
 }
+
+
+STATEMENTS_APART = 11
+"""An import has some eighty."""
 
 
 @pytest.fixture
@@ -312,6 +320,31 @@ async def test_a_file_fills_an_empty_project_and_no_other(
     entry = await sightline.care.bring(file)
     assert (entry.id, entry.name) == (project.id, "killed")
     assert await run(sightline, "select count(*) from code_files", database=entry.database) == 3
+
+
+async def test_an_import_that_is_killed_is_no_hindrance_to_the_next(
+    data_dir: Path, sightline: Workspaces, stocked: Workspace, tmp_path: Path
+) -> None:
+    """Killed after every so many statements: it is whole, or nothing of it is there and the next one fills it."""
+    file, outcomes = tmp_path / "project.zip", Counter[str]()
+    await sightline.care.export(stocked.project.id, file)
+    for statement in itertools.count(0, STATEMENTS_APART):
+        copy = f"copy-{uuid4().hex[:8]}"
+        has_died = await asyncio.to_thread(died, data_dir, statement, bring, file, copy)
+        try:
+            entry = await sightline.care.bring(file, copy, copy)
+            outcomes["again"] += 1
+        except ProjectConflict:
+            entry = await sightline.projects.registry.find(copy)
+            outcomes["whole"] += 1
+        counts = "select (select count(*) from code_files), (select count(*) > 0 from embeddings)"
+        async with sightline.server.connection(entry.database) as connection:
+            assert tuple(await connection.fetchrow(counts)) == (3, True)
+        await sightline.projects.remove(copy, copy)
+        if not has_died:
+            break
+    assert outcomes["whole"] >= 1
+    assert outcomes["again"] >= 5
 
 
 async def test_a_key_that_another_project_has_is_told(
