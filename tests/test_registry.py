@@ -255,12 +255,32 @@ async def test_a_database_that_is_anothers_is_never_taken(
     for number, database in enumerate((foreign, lost)):
         root = configured(tmp_path / f"taken{number}", f"{name}-{database}", database_name=database)
         assert isinstance(await refused(projects, root), ProjectConflict)
+        assert await asked(data_dir, "select 1 from projects where database_name = $1", database) == [], (
+            "nothing is left"
+        )
+        # One that broke off before it was looked at is removed without what is not its own.
+        await claimed(data_dir, f"id-{database}", database)
+        await projects.remove(f"id-{database}".replace("_", "-"), database)
+        assert await asked(data_dir, "select 1 from projects where database_name = $1", database) == []
     async with server.unprepared(foreign) as connection:
-        assert await connection.fetchval("select count(*) from pg_class where relname = 'schema_migrations'") == 0
+        assert (
+            await connection.fetchval("select count(*) from pg_class where relname in ('schema_migrations', 'meta')")
+            == 0
+        )
+        assert await connection.fetchval("select count(*) from customers") == 0
     async with registry(data_dir) as connection:
-        await connection.execute("delete from projects where database_name = any($1::text[])", [foreign, lost])
         await connection.execute(f"drop database {foreign}")
         await connection.execute(f"drop database {lost}")
+
+
+async def claimed(data_dir: Path, project_id: str, database: str) -> None:
+    """A creation that broke off after its row."""
+    async with registry(data_dir) as connection:
+        await connection.execute(
+            "insert into projects (id, key, name, database_name) values ($1, $2::text, $2::text, $2::text)",
+            project_id.replace("_", "-"),
+            database,
+        )
 
 
 async def test_a_project_that_is_being_removed_is_an_error_for_its_config(

@@ -204,8 +204,9 @@ class Projects:
             async with turn, self._server.unprepared(database) as connection:
                 size = await connection.fetchval("select pg_database_size(current_database())")
                 return size, await connection.fetchval("select count(*) from code_chunks")
-        except DatabaseUnavailable:
-            raise
+        except DatabaseUnavailable:  # the server, or a database that somebody removes: the sessions of both are ended
+            await self.count()
+            return size, 0
         except DatabaseError:
             return size, 0
 

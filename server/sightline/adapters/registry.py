@@ -143,10 +143,12 @@ class Registry:
                 raise ProjectError(
                     "the confirmation is not the project's name", hint="Repeat the name as it is listed."
                 )
-            await registry.execute(
-                "update projects set state = 'removing', updated_at = now() where id = $1", project_id
-            )
-            await self._server.drop_database(entry.database)
+            # What is being removed has been looked at before, and half a database cannot be.
+            if entry.state == "removing" or await self._is_own(entry):
+                await registry.execute(
+                    "update projects set state = 'removing', updated_at = now() where id = $1", project_id
+                )
+                await self._server.drop_database(entry.database)
             await registry.execute("delete from projects where id = $1", project_id)
             LOG.info("Removed project: id=%s database=%s", entry.id, entry.database)
 
@@ -174,10 +176,27 @@ class Registry:
         found = await registry.fetchval("select 1 from pg_database where datname = $1", entry.database)
         return found is not None
 
+    async def _is_own(self, entry: Entry) -> bool:
+        """Whether there is a database and it is this project's: a config may have named one that is somebody's."""
+        try:
+            async with self._server.unprepared(entry.database) as connection:
+                await _refuse_foreign(connection, entry.id)
+        except ProjectConflict:
+            return False
+        except DatabaseUnfit as error:
+            if isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
+                return False
+            raise
+        return True
+
     async def _publish(self, registry: asyncpg.Connection, entry: Entry) -> Entry:
         """Database, verification, publication."""
         await self._server.create_database(entry.database)
-        version = await self._verify(entry)
+        try:
+            version = await self._verify(entry)
+        except ProjectConflict:  # nothing was made for this row, and nothing shall be taken for it
+            await registry.execute("delete from projects where id = $1 and schema_version = 0", entry.id)
+            raise
         await registry.execute(
             "update projects set state = 'ready', schema_version = $2, updated_at = now(), last_used_at = now()"
             " where id = $1",
@@ -189,18 +208,14 @@ class Registry:
     async def _verify(self, entry: Entry) -> int:
         """Migrates a database that an older Sightline made, and proves that it can be used, and by this project."""
         async with self._server.unprepared(entry.database) as connection:
-            await _refuse_foreign(connection)
+            await _refuse_foreign(connection, entry.id)
             version = await migrations.migrate(connection, "project")
             await prepare_connection(connection)
             if await connection.fetchval("select to_regclass('code_chunks') is null"):
                 raise DatabaseUnfit("the project's database lacks its tables", hint="Run: sightline doctor")
-            owner = await connection.fetchval(
-                "insert into meta (key, value) values ('project', to_jsonb($1::text))"
-                " on conflict (key) do update set value = meta.value returning value #>> '{}'",
-                entry.id,
+            await connection.execute(
+                "insert into meta (key, value) values ('project', to_jsonb($1::text)) on conflict do nothing", entry.id
             )
-            if owner != entry.id:
-                raise _database_taken()
             return version
 
     @contextlib.asynccontextmanager
@@ -289,12 +304,18 @@ async def _free_name(registry: asyncpg.Connection, name: str) -> str:
     return candidate
 
 
-async def _refuse_foreign(connection: asyncpg.Connection) -> None:
-    """A database that holds somebody's tables and none of ours is left alone."""
-    if await connection.fetchval(
-        "select to_regclass('schema_migrations') is null"
-        " and exists (select 1 from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r')"
-    ):
+async def _refuse_foreign(connection: asyncpg.Connection, project_id: str) -> None:
+    """A database that says it is another project's, or holds tables and none of ours, is left alone."""
+    is_ours = await connection.fetchval("select to_regclass('meta') is not null")
+    if is_ours:
+        owner = await connection.fetchval("select value #>> '{}' from meta where key = 'project'")
+        is_foreign = owner not in (None, project_id)
+    else:
+        is_foreign = await connection.fetchval(
+            "select to_regclass('schema_migrations') is null and exists"
+            " (select 1 from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm'))"
+        )
+    if is_foreign:
         raise _database_taken()
 
 
