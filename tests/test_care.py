@@ -214,6 +214,19 @@ async def test_a_project_that_others_may_have_is_not_left_over(
     assert await found(sightline, workspace.project) is None
 
 
+async def test_a_folder_that_cannot_be_looked_at_is_not_taken_for_gone(
+    sightline: Workspaces, workspace: Workspace, folder: Files
+) -> None:
+    shutil.rmtree(folder.root)
+    rename = "update project_roots set path = $2 where project_id = $1"
+    for path in ("/" + 300 * "x", "/" + 5000 * "x/"):
+        await run(sightline, rename, workspace.project.id, path)
+        assert await found(sightline, workspace.project) is None
+    for path in (f"{Path(__file__)}/x", "/no/such/folder"):
+        await run(sightline, rename, workspace.project.id, path)
+        assert await found(sightline, workspace.project) is not None
+
+
 async def test_a_creation_that_goes_on_is_not_left_over(sightline: Workspaces, tmp_path: Path) -> None:
     wish = Wish(f"folder:test:{tmp_path}", "project", None)
     entry = await sightline.projects.registry.claim(wish)
