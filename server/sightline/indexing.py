@@ -182,6 +182,7 @@ class Indexer:
             left = await self._taken_over(writer)
             if not self._touched:
                 break
+            await writer.catch_up()
             touched, self._touched = self._touched, {}
             wanted, self._wants_job = self._wants_job, False
             run = Run(touched, left, wanted, writer, report, Summary(), datetime.now(UTC))

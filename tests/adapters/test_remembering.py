@@ -57,6 +57,27 @@ async def test_what_was_embedded_is_recalled_by_all_and_stored_once(
     assert await recalled(other, workspace, hashes("a")) == {}
 
 
+async def test_what_others_have_added_is_caught_up_with(workspace: Workspace, database: asyncpg.Connection) -> None:
+    """Also when they have put their rows together, and when they added more than is kept loose."""
+    one, other = Bodies(MODEL, DIMENSIONS), Bodies(MODEL, DIMENSIONS, slack=4)
+    await one.load(database)
+    await one.catch_up(database)
+    assert one.is_empty
+    await other.add(database, hashes("a", "b"), vectors(1, 2))
+    await one.add(database, hashes("c"), vectors(3))
+    await one.catch_up(database)
+    await one.add(database, hashes("a", "d"), vectors(9, 4))
+    assert await database.fetchval("select sum(text_count) from embedding_cache") == 4
+    assert await recalled(one, workspace, hashes("a", "b", "c", "d")) == {0: 1.0, 1: 2.0, 2: 3.0, 3: 4.0}
+    await other.catch_up(database)
+    assert await recalled(other, workspace, hashes("d", "c")) == {0: 4.0, 1: 3.0}
+    for number in range(MANY_SMALL):
+        await other.add(database, hashes(number), vectors(number))
+    await other.tidy(database)
+    await one.catch_up(database)
+    assert await recalled(one, workspace, hashes("a", 0, MANY_SMALL - 1)) == {0: 1.0, 1: 0.0, 2: MANY_SMALL - 1.0}
+
+
 async def test_what_others_have_removed_is_embedded_again(workspace: Workspace, database: asyncpg.Connection) -> None:
     bodies = Bodies(MODEL, DIMENSIONS)
     await bodies.add(database, hashes("a"), vectors(1))

@@ -14,6 +14,7 @@ import pytest
 
 from adapters.external import External
 from sightline.adapters.postgres import REGISTRY, quoted
+from sightline.workspaces import Workspace, Workspaces
 from support import Files, answered, command, environment
 
 SHARED = {
@@ -121,6 +122,27 @@ async def test_what_one_has_indexed_costs_the_other_no_vector_and_is_not_found_t
     for paths, own, other in zip(found, ("ada", "bob", "bob"), ("bob", "ada", "ada"), strict=True):
         assert {f"src/{own}.py", *SHARED} <= set(paths)
         assert f"src/{other}.py" not in paths
+
+
+async def test_what_a_colleague_adds_while_i_work_costs_me_nothing_when_i_pull_it(
+    sightline: Workspaces, workspace: Workspace, folder: Files, tmp_path: Path
+) -> None:
+    """Two checkouts whose writers stay for days: neither begins anew to hear of the other's vectors."""
+    mine = Files(tmp_path / "mine")
+    folder.write(SHARED)
+    mine.write({"own.py": "def only_mine(): pass\n"})
+    other = await sightline.open(mine.root, workspace.project.id)
+    async with workspace.indexer.writing() as theirs, other.indexer.writing() as ours:
+        assert theirs is not None
+        assert ours is not None
+        other.indexer.touch()
+        assert (await other.indexer.settle(ours)).texts_embedded == 1
+        workspace.indexer.touch()
+        assert (await workspace.indexer.settle(theirs)).texts_embedded >= len(SHARED)
+        mine.write(SHARED)
+        other.indexer.touch(list(SHARED))
+        summary = await other.indexer.settle(ours)
+        assert (summary.files_indexed, summary.texts_embedded) == (len(SHARED), 0)
 
 
 async def test_both_at_once_make_one_project_and_one_database(team: tuple[User, User]) -> None:

@@ -76,6 +76,8 @@ class Bodies:
         self._recent: dict[bytes, tuple[int, int]] = {}
         self._small = 0
         self._texts = 0
+        self._read = 0
+        """The highest row of which we know what is in it."""
 
     @property
     def is_empty(self) -> bool:
@@ -86,8 +88,22 @@ class Bodies:
         rows = await connection.fetch("select id, text_hashes from embedding_cache where model = $1", self._model)
         self._known = await asyncio.to_thread(_Known.of, [(row[0], row[1]) for row in rows])
         self._recent = {}
+        self._read = max((row[0] for row in rows), default=self._read)
         self._small = sum(len(row[1]) < SMALL * HASH_BYTES for row in rows)
         self._texts = await connection.fetchval("select coalesce(sum(text_count), 0) from embedding_cache")
+
+    async def catch_up(self, connection: asyncpg.Connection) -> None:
+        """Reads what other writers have added since, and our own again."""
+        rows = await connection.fetch(
+            "select id, text_hashes from embedding_cache where model = $1 and id > $2", self._model, self._read
+        )
+        if sum(len(row[1]) for row in rows) > self._slack * HASH_BYTES:
+            await self.load(connection)
+            return
+        for row, packed in rows:
+            hashes = (packed[start : start + HASH_BYTES] for start in range(0, len(packed), HASH_BYTES))
+            self._recent.update((text, (row, place)) for place, text in enumerate(hashes))
+            self._read = max(self._read, row)
 
     async def add(self, connection: asyncpg.Connection, hashes: Sequence[bytes], bodies: Half) -> None:
         """Remembers texts, in the transaction that stores their chunks."""

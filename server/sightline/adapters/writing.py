@@ -182,6 +182,12 @@ class Writer:
             with translated():
                 await self.bodies.load(self._connection)
 
+    async def catch_up(self) -> None:
+        """Reads which texts other checkouts' writers have embedded since."""
+        async with self._turn:
+            with translated():
+                await self.bodies.catch_up(self._connection)
+
     async def set_analysis(self, analysis: str) -> None:
         """Notes what the checkout's index was made with."""
         async with self._turn:
