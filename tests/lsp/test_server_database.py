@@ -10,19 +10,22 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from adapters.external import External, installed
 from adapters.servers import fast_disk, open_folder, server_of, supervisor_pid
+from projecting import config_of, configure
 from sightline.adapters import embedded
 from sightline.adapters.embedded import Place
+from sightline.adapters.postgres import REGISTRY
 from sightline.lsp.server import make
 from sightline.settings import DatabaseSettings, Settings
 from sightline.workspaces import Workspaces
 from support import Files, content_of, index
 
-from .product import SESSIONS, UPLOAD, editing, eventually, indexed, is_current, paths
+from .product import SESSIONS, UPLOAD, as_folder, editing, eventually, indexed, is_current, paths
 from .support import Client, RpcError
 
 QUERY = {"query": "session upload", "limit": 50}
@@ -148,6 +151,47 @@ async def test_a_database_that_is_stopped_for_long_in_the_middle_costs_nothing_b
         await eventually(client, "sightline/search", {"query": "retry_failed_uploads"}, lambda it: it["complete"])
         await eventually(client, "sightline/status", {}, is_current)
         await same_as_fresh(settings, folder, tmp_path)
+
+
+async def test_a_registry_that_is_away_at_the_start_and_later_is_told_once_and_heals(
+    external: External, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(database=DatabaseSettings(url=external.url()))
+    one, two = (Files(tmp_path.resolve() / name) for name in ("one", "two"))
+    for files in (one, two):
+        files.write({"a.py": SESSIONS})
+        configure(files.root, f"{files.root.name}-{uuid4().hex[:8]}")
+    server = make(lambda _: Workspaces.started(settings, tmp_path / "data"))
+    external.stop()
+    async with editing(tmp_path, one.root, server=server) as client:
+        for _ in range(5):
+            refused = await client.refused("sightline/search", QUERY)
+            assert refused.data["code"] == "databaseUnavailable"
+            await asyncio.sleep(0.3)
+        assert (await client.request("sightline/status"))["database"] == "the database does not answer"
+        assert "id" not in config_of(one.root)["project"]
+        external.start()
+        first = await eventually(client, "sightline/search", QUERY, lambda it: it["complete"] and it["hits"])
+        assert config_of(one.root)["project"]["id"] == first["projects"][0]["id"]
+
+        external.stop()
+        added = {"event": {"added": [as_folder(two.root)], "removed": []}}
+        client.notify("workspace/didChangeWorkspaceFolders", added)
+        one.write({"b.py": UPLOAD})
+        for _ in range(3):
+            await client.refused("sightline/search", {**QUERY, "folder": two.root.as_uri()})
+        external.start()
+        both = await eventually(
+            client, "sightline/search", QUERY, lambda it: it["complete"] and len(it["projects"]) == 2
+        )
+        assert {each["resolvedBy"] for each in both["projects"]} == {"config"}
+        assert config_of(two.root)["project"]["id"] in {each["id"] for each in both["projects"]}
+        await eventually(
+            client, "sightline/search", {"query": "retry_failed_uploads"}, lambda it: "b.py" in paths(it)[:1]
+        )
+    told = [each for each in caplog.messages if each.startswith("the database does not answer")]
+    assert len(told) == 1, "at the start, and not again at each attempt"
+    assert await external.run("select count(*) from projects where state = 'ready'", database=REGISTRY) >= 2
 
 
 async def same_as_fresh(settings: Settings, folder: Files, tmp_path: Path) -> None:
