@@ -360,6 +360,31 @@ async def test_an_import_that_is_killed_is_no_hindrance_to_the_next(
     assert outcomes["again"] >= 5
 
 
+async def test_an_export_while_files_are_indexed_is_of_one_moment(
+    sightline: Workspaces, stocked: Workspace, folder: Files, tmp_path: Path
+) -> None:
+    """What it lacks of the work under way is indexed when the copy is opened; nothing of it is half."""
+    folder.write({f"more/{number}.py": f"def work_{number}(): return {number}\n" * 9 for number in range(300)})
+    working, files = asyncio.create_task(index(stocked)), []
+    while not working.done():
+        files.append(tmp_path / f"{len(files)}.zip")
+        await sightline.care.export(stocked.project.id, files[-1])
+    await working
+    file = files[len(files) // 2]
+    copy = f"copy-{uuid4().hex[:8]}"
+    entry = await sightline.care.bring(file, copy, copy)
+    async with sightline.server.connection(entry.database) as connection:
+        counts = (
+            "select (select count(*) from code_chunks), (select count(*) from embeddings), count(*) from code_files"
+        )
+        chunks, vectors, count = await connection.fetchrow(counts)
+    assert chunks == vectors
+    assert 3 <= count <= 303
+    opened = await sightline.open(folder.root, copy)
+    await index(opened)
+    assert await content_of(opened) == await content_of(stocked)
+
+
 async def test_a_key_that_another_project_has_is_told(
     sightline: Workspaces, stocked: Workspace, folder: Files, tmp_path: Path
 ) -> None:

@@ -102,7 +102,10 @@ def test_what_is_left_over_is_told_and_goes_only_when_asked(
     shutil.rmtree(folder.root)
     dry = projects(data_dir, "prune").stdout
     assert f"a database that no project has: {lost}, " in dry
-    assert f"a project whose folders are gone: {stocked.project.name} ({stocked.project.id}), " in dry
+    assert (
+        f"a project whose folders are gone, or on a disk that is not there: {stocked.project.name} ({stocked.project.id}), "
+        in dry
+    )
     assert f"    {folder.root}\n" in dry
     assert re.search(rf"{foreign}, \d+ MB, kept: its name is not one that Sightline gives", dry)
     assert dry.endswith("To remove what is not kept: --yes\n")

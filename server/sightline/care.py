@@ -33,7 +33,7 @@ KINDS: Final[dict[Kind, str]] = {
     "missing": "a project whose database is gone",
     "removing": "a removal that broke off",
     "creating": "a creation that broke off more than an hour ago",
-    "vanished": "a project whose folders are gone",
+    "vanished": "a project whose folders are gone, or on a disk that is not there",
 }
 NAME_LENGTH: Final = 255
 OURS: Final = "^sightline_[a-z0-9_]+_[0-9a-f]{8}$"
