@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,10 @@ from sightline.adapters.postgres import REGISTRY, Server
 from sightline.care import Care
 from sightline.projects import Projects
 
+RENAMING = -1.0
+"""Stands for the first file that a process renames, instead of a statement."""
+UNDER_WAY = -0.5
+"""Added to a number of statements, to be killed in the middle of the next one."""
 WARM = ["sightline.workspaces", "asyncpg", "projecting"]
 """Imported once for all processes of a run, so that each is there in a few milliseconds."""
 
@@ -85,31 +89,35 @@ Deed = Callable[[Projects], Awaitable[object]]
 
 
 class _Mortal(asyncpg.Connection):  # type: ignore[misc]
-    """A connection of a process that is killed after so many statements."""
+    """A connection of a process that is killed after so many statements, or while the next one is under way."""
 
-    left = -1
+    left = RENAMING
 
     async def execute(self, *arguments: Any, **named: Any) -> Any:
-        return _survived(await super().execute(*arguments, **named))
+        return await _survived(super().execute(*arguments, **named))
 
     async def fetch(self, *arguments: Any, **named: Any) -> Any:
-        return _survived(await super().fetch(*arguments, **named))
+        return await _survived(super().fetch(*arguments, **named))
 
     async def fetchrow(self, *arguments: Any, **named: Any) -> Any:
-        return _survived(await super().fetchrow(*arguments, **named))
+        return await _survived(super().fetchrow(*arguments, **named))
 
     async def fetchval(self, *arguments: Any, **named: Any) -> Any:
-        return _survived(await super().fetchval(*arguments, **named))
+        return await _survived(super().fetchval(*arguments, **named))
 
 
-def _survived(result: Any) -> Any:
+async def _survived(statement: Coroutine[Any, Any, Any]) -> Any:
+    if _Mortal.left == UNDER_WAY:
+        await asyncio.wait([asyncio.ensure_future(statement)], timeout=0.005)
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = await statement
     if _Mortal.left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     _Mortal.left -= 1
     return result
 
 
-def _die(data_dir: Path, statement: int, deed: Callable[..., Awaitable[object]], arguments: tuple[Any, ...]) -> None:
+def _die(data_dir: Path, statement: float, deed: Callable[..., Awaitable[object]], arguments: tuple[Any, ...]) -> None:
     async def run() -> None:
         lease = embedded.acquire(data_dir)
         parameters = {"host": lease.host, "port": lease.port, "user": lease.user, "connection_class": _Mortal}
@@ -120,18 +128,18 @@ def _die(data_dir: Path, statement: int, deed: Callable[..., Awaitable[object]],
 
 
 async def deed_within(
-    server: Server, statement: int, deed: Callable[..., Awaitable[object]], arguments: tuple[Any, ...]
+    server: Server, statement: float, deed: Callable[..., Awaitable[object]], arguments: tuple[Any, ...]
 ) -> None:
     _Mortal.left = statement
-    if statement < 0:  # dies of the first file that it renames
+    if statement == RENAMING:
         sys.addaudithook(lambda event, _: os.kill(os.getpid(), signal.SIGKILL) if event == "os.rename" else None)
-        _Mortal.left = -1
+        _Mortal.left = RENAMING
     named = {"server": server} if deed is bring else {}
     await deed(Projects(server, "here"), *arguments, **named)
     os._exit(0)
 
 
-def died(data_dir: Path, statement: int, deed: Callable[..., Awaitable[object]], *arguments: Any) -> bool:
+def died(data_dir: Path, statement: float, deed: Callable[..., Awaitable[object]], *arguments: Any) -> bool:
     """Does something in a process that is killed after this many statements; whether it came so far."""
     process: ForkServerProcess = processes().Process(target=_die, args=(data_dir, statement, deed, arguments))
     process.start()

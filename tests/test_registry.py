@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from projecting import asked, at_once, config_of, configure, died, registry, remove, resolve
+from projecting import RENAMING, UNDER_WAY, asked, at_once, config_of, configure, died, registry, remove, resolve
 from sightline.adapters.postgres import Server
 from sightline.core.identity import database_name
 from sightline.errors import ProjectConflict, ProjectError, ProjectNotFound
@@ -79,16 +79,16 @@ async def at_every_statement(attempt: Callable[[int], Awaitable[bool]]) -> int:
     pytest.fail("it never came to its end")
 
 
-@pytest.mark.parametrize("begin", [by_config, by_folder])
-async def test_a_creation_that_is_killed_after_any_statement_is_ended_by_the_next_call(
-    data_dir: Path, tmp_path: Path, projects: Projects, name: str, begin: Callable[[Path, str], None]
+@pytest.mark.parametrize(("begin", "moment"), [(by_config, 0), (by_folder, UNDER_WAY)])
+async def test_a_creation_that_is_killed_after_or_in_any_statement_is_ended_by_the_next_call(
+    data_dir: Path, tmp_path: Path, projects: Projects, name: str, begin: Callable[[Path, str], None], moment: float
 ) -> None:
     async def attempt(statement: int) -> bool:
         own = f"{name}-{statement}x"
         root = tmp_path / own
         root.mkdir()
         begin(root, own)
-        has_died = await asyncio.to_thread(died, data_dir, statement, resolve, root)
+        has_died = await asyncio.to_thread(died, data_dir, statement + moment, resolve, root)
         left = await rows_of(data_dir, own)
         assert len(left) <= 1
         assert await asked(data_dir, ORPHANS) == []
@@ -107,7 +107,7 @@ async def test_an_id_that_was_not_written_back_is_written_by_the_next_call(
     data_dir: Path, tmp_path: Path, projects: Projects, name: str
 ) -> None:
     configure(tmp_path, name)
-    assert await asyncio.to_thread(died, data_dir, -1, resolve, tmp_path)
+    assert await asyncio.to_thread(died, data_dir, RENAMING, resolve, tmp_path)
     assert "id" not in config_of(tmp_path)["project"]
     ((project_id, _, state),) = await rows_of(data_dir, name)
     assert state == "ready"

@@ -23,6 +23,7 @@ from sightline.settings import Settings, parse
 
 if TYPE_CHECKING:
     from sightline.jobs import Summary
+    from sightline.projects import Project
     from sightline.workspaces import Workspaces
 
 Opener = Callable[[Settings], AbstractAsyncContextManager["Workspaces"]]
@@ -143,7 +144,7 @@ class _Commands:
                 with printing.progress(quiet=as_json) as report:
                     summary = await workspace.index(report, force=force)
             if as_json:
-                typer.echo(json.dumps(_summary(summary, workspace.project.id)))
+                typer.echo(json.dumps(_summary(summary, workspace.project)))
             else:
                 printing.show_summary(summary, listed=skipped)
             return FAILED if summary.failed else FOUND
@@ -162,7 +163,9 @@ class _Commands:
                 workspace = await sightline.open(_absolute(folder), project)
                 status = await workspace.status()
             if as_json:
-                typer.echo(json.dumps({"project": workspace.project.id, **status}, default=str))
+                typer.echo(
+                    json.dumps({"project": workspace.project.id, **_decided(workspace.project), **status}, default=str)
+                )
             else:
                 printing.show_status(workspace.project, workspace.checkout.root, status)
             return FOUND
@@ -254,9 +257,14 @@ def _absolute(folder: Path) -> Path:
     return Path.cwd() / folder
 
 
-def _summary(summary: Summary, project_id: str) -> dict[str, Any]:
+def _decided(project: Project) -> dict[str, Any]:
+    return {"resolvedBy": project.resolved_by, "trace": list(project.trace)}
+
+
+def _summary(summary: Summary, project: Project) -> dict[str, Any]:
     return {
-        "projectId": project_id,
+        "projectId": project.id,
+        **_decided(project),
         "job": str(summary.job) if summary.job else None,
         "filesSeen": summary.files_seen,
         "filesIndexed": summary.files_indexed,

@@ -126,6 +126,8 @@ async def test_a_config_file_that_comes_changes_breaks_and_goes_is_followed(data
         await by(client, lambda it: it["id"] == "wombat-" + name)
         written(repo.root, '{"version": "1.0", "project": {"name": ""}}')
         broken = await eventually_refused(client, "badConfig")
+        said = (await client.expect("window/showMessage"))["message"]
+        assert said.startswith(f"Sightline: {broken.message}. A name is")
         assert broken.message == ".sightline/config.json: project.name: that is no project name"
         status = await client.request("sightline/status")
         assert [each["phase"] for each in status["folders"]] == ["waiting"]

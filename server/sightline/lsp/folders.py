@@ -182,7 +182,9 @@ class Folder:
             return True
         except SightlineError:
             return False
-        return (found.id, found.root, found.options) != (own.id, own.root, own.options)
+        # Only a file takes an open folder elsewhere: a workflow server may just be away for a while.
+        is_by_file = "config" in (own.resolved_by, found.resolved_by)
+        return is_by_file and (found.id, found.root, found.options) != (own.id, own.root, own.options)
 
     def status(self) -> messages.FolderStatus:
         indexer = self.workspace.indexer if self.workspace else None

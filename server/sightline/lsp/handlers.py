@@ -197,7 +197,7 @@ def _words(own: messages.FilterParams) -> str:
 
 def _narrowed(session: Session, params: messages.ScopeParams, filters: Filters) -> Filters:
     """With the folder that was named, where it is one below an open one and the query names no project."""
-    if params.folder is None or params.project_id is not None or filters.projects:
+    if params.folder is None or filters.projects:
         return filters
     folder, path = session.folder_of(params.folder), session.path_of(params.folder)
     if path == folder.root:

@@ -20,6 +20,7 @@ from sightline.adapters import configfiles
 from sightline.errors import (
     DatabaseUnavailable,
     FolderError,
+    ProjectError,
     SightlineError,
 )
 from sightline.lsp.documents import LineTable
@@ -285,7 +286,9 @@ class Session:
 
     async def _open_anew(self, folder: Folder) -> None:
         """Opens a folder again where its config file makes another project of it, or none."""
-        if await folder.belongs_elsewhere(await self.workspaces()) and self.folders.get(folder.root) is folder:
+        if self._workspaces is None or not await folder.belongs_elsewhere(self._workspaces):
+            return
+        if self.folders.get(folder.root) is folder:
             del self.folders[folder.root]
             await _close(folder)
             for name, opened in folder.names.items():
@@ -303,6 +306,9 @@ class Session:
                 folder.prefer(list(self._documents))
                 self._show_documents(folder)
             except SightlineError as error:
+                if isinstance(error, ProjectError) and str(error) != str(folder.problem):
+                    said = f"Sightline: {error}. {error.hint}"  # which only a person can mend
+                    self.server.window_show_message(types.ShowMessageParams(types.MessageType.Error, said))
                 folder.problem = error
                 self._changed.set()
                 await asyncio.sleep(patience)
