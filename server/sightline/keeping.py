@@ -76,6 +76,7 @@ async def _write(indexer: Indexer, seat: Seat, news: _News, report: Report, told
         if not seat.writer.is_open:
             raise DatabaseUnavailable("the database does not answer", hint="Work goes on when it is back.")
         if indexer.queued:
+            await seat.writer.check()
             told(State("writer", summary=await indexer.settle(seat.writer, report)))
 
 

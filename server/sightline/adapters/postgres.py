@@ -19,7 +19,15 @@ REGISTRY: Final = "sightline_registry"
 PROVISION_LOCK: Final = 0x5167_0002
 MINIMUM_SERVER, MINIMUM_VECTOR = 150_000, (0, 7)
 POOL_SIZE: Final = 4
-CONNECT_SECONDS: Final = 10.0
+MOST_QUERIES, IDLE_SECONDS = 50_000, 300.0
+"""How long a pool's connection lives."""
+CONNECT_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 4.0
+"""How long whoever waits for an answer waits for each statement, and for a connection that is free."""
+LOADING_SECONDS: Final = 30.0
+"""The same, for what a search reads once and keeps: it may be megabytes, over a slow network."""
+WORK_SECONDS: Final = 120.0
+"""How long a statement of the indexer or of the setup may take: a large COPY on a slow disk."""
 _UNAVAILABLE = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError,
                 asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
                 asyncpg.TooManyConnectionsError, asyncpg.InternalClientError)  # fmt: skip
@@ -103,7 +111,9 @@ class Server:
         parameters = self._parameters | ({"database": database} if database else {}) | _settings_for(database)
         try:
             with translated():
-                connection: asyncpg.Connection = await asyncpg.connect(**parameters, timeout=CONNECT_SECONDS)
+                connection: asyncpg.Connection = await asyncpg.connect(
+                    **parameters, timeout=CONNECT_SECONDS, command_timeout=WORK_SECONDS
+                )
                 return connection
         except (ValueError, OverflowError) as error:  # of an address that cannot be read
             raise _no_address() from error
@@ -113,12 +123,18 @@ class Server:
         async with self._opening:
             if database not in self._pools:
                 with translated():
-                    self._pools[database] = await asyncpg.create_pool(
+                    self._pools[database] = await Pool(
                         **self._parameters,
                         database=database,
                         min_size=0,
                         max_size=POOL_SIZE,
+                        max_queries=MOST_QUERIES,
+                        max_inactive_connection_lifetime=IDLE_SECONDS,
+                        loop=None,
+                        connection_class=asyncpg.Connection,
+                        record_class=asyncpg.Record,
                         timeout=CONNECT_SECONDS,
+                        command_timeout=ANSWER_SECONDS,
                         init=None if database == REGISTRY else prepare_connection,
                         reset=_nothing_to_reset,
                         **_settings_for(database),
@@ -207,6 +223,24 @@ class Server:
             await registry.execute(f"alter database {quoted(working)} rename to {quoted(self.template)}")
         finally:
             await registry.execute("select pg_advisory_unlock($1)", PROVISION_LOCK)
+
+
+class Pool(asyncpg.Pool):
+    """Connections for whoever waits for an answer: nobody waits for one, or for what it says, for ever."""
+
+    def acquire(self, *, timeout: float | None = None) -> Any:
+        """A connection for as long as a block lasts."""
+        return super().acquire(timeout=timeout or ANSWER_SECONDS)
+
+
+@contextlib.contextmanager
+def given_up(connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy) -> Iterator[None]:
+    """Ends a connection on which a statement took too long: a server that hangs would not end a transaction either."""
+    try:
+        yield
+    except TimeoutError:
+        connection.terminate()
+        raise
 
 
 async def prepare_connection(connection: asyncpg.Connection) -> None:
