@@ -303,6 +303,7 @@ class Indexer:
                 await self._rested(plan, run)
                 if self._is_urgent(run) and not running:
                     await self._run_errand(plan, run)
+                    continue
                 while len(running) <= self._workers.count and not (self.cancelled or self._is_urgent(run)):
                     batch = next(waiting, None)
                     if batch is None:

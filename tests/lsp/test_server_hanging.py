@@ -120,7 +120,7 @@ async def test_a_way_to_the_database_that_goes_silent_is_found_out_and_another_i
             relay.forget()
             folder.write({"b.py": UPLOAD})
             await eventually(client, "sightline/status", {}, lambda status: status["folders"][0]["role"] == "reader")
-            assert paths(await client.request("sightline/search", QUERY)) == ["a.py"]
+            await eventually(client, "sightline/search", QUERY, lambda answer: paths(answer) == ["a.py"])
             relay.end()
             began = time.monotonic()
             found = await eventually(client, "sightline/search", QUERY, lambda answer: len(answer["hits"]) == 2)

@@ -55,11 +55,12 @@ class Slots:
     def _taken_place(self, is_given_up: Callable[[], bool]) -> FileLock:
         self._folder.mkdir(parents=True, exist_ok=True)
         gate = self._lock(_GATE)
-        while not (_taken(gate) or self._is_stuck(_GATE, TURN_SECONDS)):
+        while not (is_first := _taken(gate)) and not self._is_stuck(_GATE, TURN_SECONDS):
             _wait(OTHERS_SECONDS, is_given_up)
         try:
             while True:
-                self._note(_GATE)
+                if is_first:
+                    self._note(_GATE)
                 for name in self._places():
                     place = self._lock(name)
                     if _taken(place):
