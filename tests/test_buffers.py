@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sightline.adapters import files
-from sightline.buffers import QUIET_SECONDS, Unsaved
+from sightline.adapters.analysing import Workers
+from sightline.adapters.slots import Slots
+from sightline.buffers import QUIET_SECONDS, Analyser, Unsaved
 from sightline.core.bm25 import Collection, SegmentColumns
 from sightline.core.model import Filters
 from sightline.core.query import parse
@@ -246,6 +248,22 @@ async def test_a_text_is_found_within_300_ms_of_the_last_key(editor: Editor, fol
             await asyncio.sleep(0.005)
         took.append(time.monotonic() - started)
     assert QUIET_SECONDS < sorted(took)[2] < 0.3
+
+
+async def test_a_worker_that_has_ended_for_idleness_is_back_within_300_ms(tmp_path: Path) -> None:
+    workers = Workers(1, Slots(tmp_path / "typing", 1), idle_seconds=0.05)
+    analyser = Analyser(workers, "static", "")
+    took = []
+    try:
+        for count in range(6):
+            started = time.monotonic()
+            result = await analyser.analysed(tmp_path, "a.py", f"x = {count}\n{SESSION}".encode(), files.Rules())
+            took.append(time.monotonic() - started)
+            assert result.words is not None
+            await asyncio.sleep(0.3)
+    finally:
+        workers.close()
+    assert sorted(took[1:])[2] < 0.3 - QUIET_SECONDS
 
 
 async def test_a_document_that_is_closed_while_it_is_analysed_leaves_nothing(editor: Editor, folder: Files) -> None:
