@@ -26,8 +26,8 @@ ANSWER_SECONDS: Final = 4.0
 """How long whoever waits for an answer waits for each statement, and for a connection that is free."""
 LOADING_SECONDS: Final = 30.0
 """The same, for what a search reads once and keeps: it may be megabytes, over a slow network."""
-WORK_SECONDS: Final = 120.0
-"""How long a statement of the indexer or of the setup may take: a large COPY on a slow disk."""
+WORK_SECONDS: Final = 600.0
+"""How long a statement of the indexer or of the setup may take: a whole tree goes, on a slow disk."""
 _UNAVAILABLE = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError,
                 asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
                 asyncpg.TooManyConnectionsError, asyncpg.InternalClientError)  # fmt: skip
