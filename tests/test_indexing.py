@@ -486,6 +486,24 @@ async def test_force_that_is_asked_for_while_a_job_runs_is_done_after_it(
         assert (row["kind"], row["files_done"]) == ("force", 400)
 
 
+async def test_a_job_that_is_given_up_while_another_runs_is_not_done(
+    sightline: Workspaces, workspace: Workspace, folder: Files
+) -> None:
+    folder.write({f"m{number}.py": RETRY + f"x = {number}\n" for number in range(400)})
+    other = await sightline.open(workspace.checkout.root)
+    async with kept(workspace) as server:
+        await server.until(lambda: server.phase == "indexing")
+        asked = await other.request([WHOLE], force=True)
+        assert not asked.has_begun
+        assert await other.store.give_up(asked.id)
+        await server.until(lambda: server.summaries)
+        folder.write({"b.py": SESSION})
+        workspace.indexer.touch(["b.py"])
+        await server.finds("where are sessions kept", "b.py")
+        jobs = await other.store.jobs(other.checkout.repository_id)
+        assert {job["kind"]: job["state"] for job in jobs} == {"force": "cancelled", "scan": "completed"}
+
+
 async def test_what_is_saved_is_found_while_a_long_job_rests(data_dir: Path, folder: Files) -> None:
     settings = Settings(data_dir=data_dir, index=IndexSettings(pause_above_load=1e-6))
     folder.write({f"m{number}.py": RETRY for number in range(60)})

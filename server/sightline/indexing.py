@@ -105,6 +105,11 @@ class Indexer:
         return len(self._touched)
 
     @property
+    def is_asked(self) -> bool:
+        """Whether somebody waits for a job."""
+        return self._wants_job
+
+    @property
     def paused(self) -> bool:
         return not self._going.is_set()
 
@@ -163,6 +168,7 @@ class Indexer:
         while not self.cancelled:
             left = await self._taken_over(writer)
             if not self._touched:
+                self._wants_job = False
                 break
             touched, self._touched = self._touched, {}
             wanted, self._wants_job = self._wants_job, False
@@ -342,7 +348,7 @@ class Indexer:
     def _is_urgent(self, run: Run) -> bool:
         """Whether somebody has saved a few files, which do not wait for the end of a long job."""
         few = 0 < len(self._touched) <= FEW and WHOLE not in self._touched
-        return few and not (run.is_errand or self._wants_job or self.cancelled)
+        return few and not (run.is_errand or self.cancelled)
 
     async def _run_errand(self, plan: Plan, run: Run) -> None:
         """Brings what was saved up to date, while no batch is under way that may hold the same files."""

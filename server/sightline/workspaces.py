@@ -153,10 +153,10 @@ class Workspace:
         """The job that runs and does this, else one that waits, of which the process that writes is told."""
         kind = "force" if force else "scan" if WHOLE in paths else "paths"
         job = await self.store.request_job(self.checkout.repository_id, kind, paths)
-        # A job that runs may have looked at these files before they were changed.
-        if not job.has_begun or WHOLE not in paths:
-            touched = dict.fromkeys(paths, force)
-            await self.store.forward(self.checkout.repository_id, touched, as_job=not job.has_begun)
+        if not job.has_begun:  # its row says what is to be done, unless it is given up before
+            await self.store.forward(self.checkout.repository_id, {}, as_job=True)
+        elif WHOLE not in paths:  # a job that runs may have looked at these files before they were changed
+            await self.store.forward(self.checkout.repository_id, dict.fromkeys(paths, force), as_job=False)
         return job
 
     async def search(self, text: str, options: Options) -> Answer:

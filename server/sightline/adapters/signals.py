@@ -121,6 +121,8 @@ async def forward(
 def _payloads(repository_id: int, touched: Mapping[str, bool], *, as_job: bool) -> Iterator[str]:
     """Messages that fit; one for everything where they would be many."""
     messages: list[str] = []
+    if not touched:  # there is a job
+        messages.append(json.dumps({"repository": repository_id, "paths": [], "force": False, "job": as_job}))
     for force in (False, True):
         for paths in _runs([path for path, forced in touched.items() if forced == force]):
             messages.append(json.dumps({"repository": repository_id, "paths": paths, "force": force, "job": as_job}))
