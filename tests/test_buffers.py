@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sightline.adapters import files
-from sightline.buffers import QUIET_SECONDS, Unsaved
+from sightline.adapters.analysing import Workers
+from sightline.adapters.slots import Slots
+from sightline.buffers import QUIET_SECONDS, Analyser, Unsaved
 from sightline.core.bm25 import Collection, SegmentColumns
 from sightline.core.model import Filters
 from sightline.core.query import parse
@@ -183,7 +187,7 @@ async def test_similar_code_is_looked_for_in_what_is_unsaved(editor: Editor, fol
     await editor.open({"b.py": SESSION, "c.py": SESSION.replace("Store", "Shelf")})
     place = Place(editor.workspace.checkout.root, "c.py", 0, 4)
     answer = await editor.lookup.similar(editor.texts["c.py"], place, Filters(), Options(limit=1))
-    assert [(hit.path, hit.symbol) for hit in answer.hits] == [("b.py", "SessionStore")]
+    assert [(hit.path, hit.symbol) for hit in answer.hits] == [("b.py", "save")]
 
 
 async def test_symbols_of_an_unsaved_text_stand_for_those_of_its_file(editor: Editor, folder: Files) -> None:
@@ -246,6 +250,26 @@ async def test_a_text_is_found_within_300_ms_of_the_last_key(editor: Editor, fol
             await asyncio.sleep(0.005)
         took.append(time.monotonic() - started)
     assert QUIET_SECONDS < sorted(took)[2] < 0.3
+
+
+async def test_a_worker_that_has_ended_for_idleness_is_back_in_no_time(tmp_path: Path) -> None:
+    workers = Workers(1, Slots(tmp_path / "typing", 1), idle_seconds=0.05)
+    analyser, others, took = Analyser(workers, "static", ""), set(_children()), []
+    try:
+        for count in range(4):
+            result = await analyser.analysed(tmp_path, "a.py", f"x = {count}\n{SESSION}".encode(), files.Rules())
+            assert result.words is not None
+            (worker,) = (each for each in set(_children()) - others if each.ppid() != os.getpid())
+            took.append(sum(worker.cpu_times()[:2]))  # a clock on the wall counts what else the machine does
+            await asyncio.sleep(0.3)
+            assert not worker.is_running()
+    finally:
+        workers.close()
+    assert sorted(took[1:])[1] < 0.3 - QUIET_SECONDS
+
+
+def _children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
 
 
 async def test_a_document_that_is_closed_while_it_is_analysed_leaves_nothing(editor: Editor, folder: Files) -> None:

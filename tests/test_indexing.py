@@ -18,6 +18,7 @@ from adapters.external import External, installed
 from sightline.adapters.postgres import REGISTRY
 from sightline.adapters.signals import TOUCHED, WHOLE, Ears
 from sightline.errors import DatabaseUnavailable, FolderError, ProjectNotFound
+from sightline.indexing import REST_SECONDS
 from sightline.jobs import Progress, State, Summary
 from sightline.keeping import TAKEOVER_SECONDS
 from sightline.settings import DatabaseSettings, IndexSettings, Settings
@@ -311,6 +312,10 @@ class Kept:
 
     workspace: Workspace
     states: list[State] = field(default_factory=list)
+    phase: str = ""
+
+    def report(self, step: Progress) -> None:
+        self.phase = step.phase
 
     @property
     def role(self) -> str:
@@ -338,7 +343,7 @@ class Kept:
 async def kept(workspace: Workspace) -> AsyncIterator[Kept]:
     """Keeps a checkout's index, without a watcher: what nobody touches is not seen."""
     server = Kept(workspace)
-    task = asyncio.create_task(workspace.indexer.keep(lambda step: None, server.states.append))
+    task = asyncio.create_task(workspace.indexer.keep(server.report, server.states.append))
     try:
         yield server
     finally:
@@ -449,13 +454,133 @@ async def test_each_round_of_work_tells_only_of_itself(workspace: Workspace, fol
 
 
 async def test_a_job_that_its_writer_has_read_is_not_widened_or_given_up(workspace: Workspace) -> None:
-    job = await workspace.request(["a.py"])
+    job = await workspace.request(["a.py", "b.py"])
     async with workspace.indexer.writing() as writer:
         assert writer is not None
-        assert [each.paths for each in await writer.unfinished_jobs()] == [("a.py",)]
-        later = await workspace.request([WHOLE], force=True)
-        assert (later.id, later.paths, later.has_begun) == (job.id, ("a.py",), True)
+        assert [each.paths for each in await writer.unfinished_jobs()] == [("a.py", "b.py")]
         assert not await workspace.store.give_up(job.id)
+        same = await workspace.request(["b.py"])
+        assert (same.id, same.has_begun) == (job.id, True)
+        # What it does not do is done after it, all at once.
+        other, later = await workspace.request(["c.py"]), await workspace.request([WHOLE], force=True)
+        assert other.id == later.id != job.id
+        assert (other.paths, later.paths, later.kind, later.has_begun) == (("c.py",), (), "force", False)
+        await writer.finish_job(await writer.begin_job("paths", ["a.py", "b.py"], "1", [job]), "completed", "done")
+        summary = await workspace.indexer.settle(writer)
+        assert summary.job == later.id
+
+
+async def test_force_that_is_asked_for_while_a_job_runs_is_done_after_it(
+    sightline: Workspaces, workspace: Workspace, folder: Files
+) -> None:
+    folder.write({f"m{number}.py": RETRY + f"x = {number}\n" for number in range(400)})
+    other = await sightline.open(workspace.checkout.root)
+    async with kept(workspace) as server:
+        await server.until(lambda: workspace.indexer.queued == 0)
+        running = await other.request([WHOLE])
+        asked = await other.request([WHOLE], force=True)
+        assert asked.id != running.id or not running.has_begun
+        async with asyncio.timeout(30):
+            while (row := await other.store.job(asked.id)) is None or row["state"] != "completed":
+                await asyncio.sleep(0.05)
+        assert (row["kind"], row["files_done"]) == ("force", 400)
+
+
+async def test_a_job_that_is_given_up_while_another_runs_is_not_done(
+    sightline: Workspaces, workspace: Workspace, folder: Files
+) -> None:
+    folder.write({f"m{number}.py": RETRY + f"x = {number}\n" for number in range(400)})
+    other = await sightline.open(workspace.checkout.root)
+    async with kept(workspace) as server:
+        await server.until(lambda: server.phase == "indexing")
+        asked = await other.request([WHOLE], force=True)
+        assert not asked.has_begun
+        assert await other.store.give_up(asked.id)
+        await server.until(lambda: server.summaries)
+        folder.write({"b.py": SESSION})
+        workspace.indexer.touch(["b.py"])
+        await server.finds("where are sessions kept", "b.py")
+        jobs = await other.store.jobs(other.checkout.repository_id)
+        assert {job["kind"]: job["state"] for job in jobs} == {"force": "cancelled", "scan": "completed"}
+
+
+async def test_what_is_saved_is_found_while_a_long_job_rests(data_dir: Path, folder: Files) -> None:
+    settings = Settings(data_dir=data_dir, index=IndexSettings(pause_above_load=1e-6))
+    folder.write({f"m{number}.py": RETRY for number in range(60)})
+    async with Workspaces.started(settings, data_dir) as sightline:
+        workspace = await sightline.open(folder.root.resolve())
+        async with kept(workspace) as server:
+            await server.until(lambda: server.phase == "resting")
+            for name in ("new.py", "m7.py"):
+                folder.write({name: f"def zygote_{name[:-3]}(): pass\n"})
+                began = time.monotonic()
+                workspace.indexer.touch([name])
+                await server.finds(f"zygote_{name[:-3]}", name)
+                assert time.monotonic() - began < REST_SECONDS
+            folder.remove("new.py")
+            workspace.indexer.touch(["new.py"])
+            await server.until(lambda: not workspace.indexer.queued)
+            assert (server.phase, server.summaries) == ("resting", [])
+            workspace.indexer.cancel()
+
+
+async def test_what_is_saved_amid_a_long_job_leaves_the_index_as_a_fresh_one(
+    sightline: Workspaces, workspace: Workspace, folder: Files, tmp_path: Path
+) -> None:
+    count = 900
+    folder.write({f"m{number}.py": RETRY + f"x = {number}\n" for number in range(count)})
+    async with kept(workspace) as server:
+        await server.until(lambda: server.phase == "indexing")
+        for step in range(40):
+            name = f"m{step * 37 % count}.py"
+            match step % 4:
+                case 0 | 1:
+                    folder.write({name: SESSION + f"y = {step}\n"})
+                case 2:
+                    (folder.root / name).unlink(missing_ok=True)
+                case 3:
+                    folder.write({f"deep/n{step}.py": RETRY})
+                    name = "deep"
+            workspace.indexer.touch([name])
+            await asyncio.sleep(0.05)
+        await server.until(lambda: server.summaries and not workspace.indexer.queued, 60)
+        shutil.copytree(folder.root, tmp_path / "copy")
+        fresh = await sightline.open((tmp_path / "copy").resolve())
+        await index(fresh)
+        assert await content_of(workspace) == await content_of(fresh)
+
+
+async def test_what_was_kept_for_long_enough_is_forgotten_at_the_next_look_at_everything(
+    workspace: Workspace, folder: Files
+) -> None:
+    folder.write({"a.py": SESSION})
+    await index(workspace)
+    pool = await workspace.store.pool()
+    await pool.execute("update change_events set applied_at = now() - interval '31 days'")
+    await pool.execute("update indexing_jobs set finished_at = now() - interval '8 days'")
+    await pool.execute("update embedding_metadata set created_at = now() - interval '31 days'")
+    workspace.indexer.reconcile()
+    async with workspace.indexer.writing() as writer:
+        assert writer is not None
+        await workspace.indexer.settle(writer)
+    for table in ("change_events", "indexing_jobs", "embedding_metadata"):
+        assert await pool.fetchval(f"select count(*) from {table}") == 0
+
+
+async def test_a_data_folder_without_places_for_workers_fails_the_job_and_no_file(
+    external: External, folder: Files, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "workers").write_text("in the way")
+    folder.write({"a.py": SESSION})
+    async with Workspaces.started(Settings(database=DatabaseSettings(url=external.url())), data) as sightline:
+        workspace = await sightline.open(folder.root.resolve())
+        with pytest.raises(FolderError, match="the data folder cannot be used"):
+            await index(workspace)
+        assert (await workspace.store.jobs(workspace.checkout.repository_id))[0]["state"] == "failed"
+        (data / "workers").unlink()
+        assert (await index(workspace)).files_indexed == 1
 
 
 async def test_force_outlives_a_round_that_fails(workspace: Workspace, folder: Files) -> None:

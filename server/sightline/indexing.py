@@ -7,7 +7,6 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -19,40 +18,20 @@ from sightline.adapters.embedding import Identity
 from sightline.adapters.files import Found, Rules, Skipped
 from sightline.adapters.ignoring import parts
 from sightline.adapters.journal import Unfinished
+from sightline.adapters.postgres import ANSWER_SECONDS
 from sightline.adapters.signals import WHOLE, Ears, Seat
 from sightline.adapters.store import Checkout, Store
 from sightline.adapters.writing import INDEXED, Counts, FileRow, Writer, made_with
 from sightline.errors import AnalysisError, Cancelled, SightlineError
 from sightline.jobs import Progress, Report, State, Summary
 from sightline.planning import Plan, batches, divided, is_unchanged, task_of
+from sightline.rounds import Run, add, count
 
 FEW: Final = 20
 """So few files are indexed at once whatever the machine has to do: somebody has just saved them."""
 REST_SECONDS: Final = 5.0
 """How often a job that waits for mains or a quieter machine looks again."""
 IGNORE_FILES: Final = frozenset((".gitignore", ".sightlineignore"))
-
-
-@dataclass(slots=True)
-class Run:
-    """One round of work: what it was asked for, and who is told."""
-
-    touched: dict[str, bool]
-    left: Sequence[Unfinished]
-    wants_job: bool
-    writer: Writer
-    report: Report
-    summary: Summary
-    detected_at: datetime
-    job: UUID | None = None
-
-    @property
-    def whole(self) -> bool:
-        return WHOLE in self.touched
-
-    @property
-    def kind(self) -> str:
-        return "force" if any(self.touched.values()) else "scan" if self.whole else "paths"
 
 
 class Indexer:
@@ -79,6 +58,7 @@ class Indexer:
         self._preferred: frozenset[str] = frozenset()
         self._wants_job = False
         self._wake = asyncio.Event()
+        self._moved = asyncio.Event()
         self._going = asyncio.Event()
         self._going.set()
 
@@ -97,6 +77,7 @@ class Indexer:
                 path = path.rpartition("/")[0]
             self._touched[path] = force or self._touched.get(path, False)
         self._wake.set()
+        self._moved.set()
 
     def reconcile(self) -> None:
         """Looks at everything, in case that nobody told us of a change; no job, since nobody waits for it."""
@@ -107,6 +88,7 @@ class Indexer:
         """Ends the running job, also a paused one. What is stored stays; the batches under way are dropped."""
         self._cancelled.set()
         self._going.set()
+        self._moved.set()
 
     @property
     def cancelled(self) -> bool:
@@ -121,6 +103,11 @@ class Indexer:
     def queued(self) -> int:
         """How many touched paths wait."""
         return len(self._touched)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody waits for a job."""
+        return self._wants_job
 
     @property
     def paused(self) -> bool:
@@ -181,6 +168,7 @@ class Indexer:
         while not self.cancelled:
             left = await self._taken_over(writer)
             if not self._touched:
+                self._wants_job = False
                 break
             await writer.catch_up()
             touched, self._touched = self._touched, {}
@@ -191,7 +179,9 @@ class Indexer:
             except BaseException:
                 self._keep(touched, wants_job=wanted)
                 raise
-            _add(summary, run.summary)
+            finally:
+                self._keep(run.later, wants_job=False)
+            add(summary, run.summary)
         summary.seconds = time.monotonic() - started
         return summary
 
@@ -226,6 +216,8 @@ class Indexer:
             raise
         else:
             await self._finish(run, "cancelled" if self.cancelled else "completed")
+        if run.whole:
+            await run.writer.forget_old()
         await run.writer.merge()
 
     async def _work(self, run: Run) -> None:
@@ -240,6 +232,7 @@ class Indexer:
             total = len(plan.to_read)
             await run.writer.update_job(run.job, state="running", phase="indexing", files_total=total, files_done=0)
         await self._execute(plan, run)
+        add(run.summary, run.errands)
         if run.whole and not self.cancelled:
             await run.writer.set_analysis(made_with(self._identity))
 
@@ -259,8 +252,9 @@ class Indexer:
         ending = asyncio.ensure_future(writer.finish_job(job, state, message, message))
         # Whoever is cancelled twice leaves it alone, and what becomes of it then is nobody's business.
         ending.add_done_callback(lambda done: done.cancelled() or done.exception())
-        with contextlib.suppress(SightlineError):
-            await asyncio.shield(ending)
+        with contextlib.suppress(SightlineError, TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await asyncio.shield(ending)
 
     async def _plan(self, touched: dict[str, bool], rebuild: bool) -> Plan:
         """Compares the disk with the index below the touched paths."""
@@ -300,7 +294,7 @@ class Indexer:
                 counts = Counts()
                 if changed.read or changed.skipped:
                     counts = await writer.apply(changed, known, run.detected_at)
-                _count(summary, result, changed, counts)
+                count(summary, result, changed, counts)
                 run.report(Progress("indexing", summary.files_read, total, summary.chunks_added, run.job))
                 if run.job is not None:
                     await writer.update_job(run.job, files_done=summary.files_read, chunks=summary.chunks_added)
@@ -314,13 +308,19 @@ class Indexer:
         try:
             while True:
                 await self._rested(plan, run)
-                while len(running) <= self._workers.count and not self.cancelled:
+                if self._is_urgent(run) and not running:
+                    await self._run_errand(plan, run)
+                    continue
+                while len(running) <= self._workers.count and not (self.cancelled or self._is_urgent(run)):
                     batch = next(waiting, None)
                     if batch is None:
                         break
-                    running.add(asyncio.create_task(self._analyse(batch, plan, recall)))
-                if not running or self.cancelled:
+                    if batch := [each for each in batch if each[0].path not in run.done]:
+                        running.add(asyncio.create_task(self._analyse(batch, plan, recall)))
+                if self.cancelled or not (running or self._is_urgent(run)):
                     return
+                if not running:
+                    continue
                 waited: set[asyncio.Task[Any]] = {*running, cancelled}
                 await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
                 done = {task for task in running if task.done()}
@@ -337,13 +337,36 @@ class Indexer:
     async def _rested(self, plan: Plan, run: Run) -> None:
         """Waits while somebody has paused the work, and before a long job's next batch until the machine may do it."""
         await self._going.wait()
-        while len(plan.to_read) > FEW and not self.cancelled and self._must_rest():
+        while len(plan.to_read) > FEW and not (self.cancelled or self._is_urgent(run)) and self._must_rest():
             run.report(
                 Progress("resting", run.summary.files_read, len(plan.to_read), run.summary.chunks_added, run.job)
             )
+            self._moved.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REST_SECONDS):
-                    await self._cancelled.wait()
+                    await self._moved.wait()
+
+    def _is_urgent(self, run: Run) -> bool:
+        """Whether somebody has saved a few files, which do not wait for the end of a long job."""
+        few = 0 < len(self._touched) <= FEW and WHOLE not in self._touched
+        return few and not (run.is_errand or self.cancelled)
+
+    async def _run_errand(self, plan: Plan, run: Run) -> None:
+        """Brings what was saved up to date, while no batch is under way that may hold the same files."""
+        touched, self._touched = self._touched, {}
+        errand = Run(touched, (), False, run.writer, lambda step: None, Summary(), datetime.now(UTC), is_errand=True)
+        try:
+            its = await self._plan(touched, plan.rebuild)
+            if len(its.to_read) > FEW:
+                run.later |= touched
+                return
+            await self._execute(its, errand)
+            await run.writer.merge()
+        except BaseException:
+            self._keep(touched, wants_job=False)
+            raise
+        run.done |= {found.path for found, _ in its.to_read} | {row.path for row in its.gone}
+        add(run.errands, errand.summary)
 
     async def _analyse(
         self, batch: Sequence[tuple[Found, FileRow | None]], plan: Plan, recall: Recall | None
@@ -363,25 +386,3 @@ class Indexer:
             middle = len(batch) // 2
             halves = [await self._analyse(half, plan, recall) for half in (batch[:middle], batch[middle:])]
             return halves[0] + halves[1]
-
-
-def _add(total: Summary, done: Summary) -> None:
-    """A round's summary to that of all rounds."""
-    total.job = done.job or total.job
-    total.skipped += done.skipped
-    for name in _COUNTED:
-        setattr(total, name, getattr(total, name) + getattr(done, name))
-
-
-_COUNTED: Final = (
-    "files_seen", "files_read", "files_indexed", "files_removed", "chunks_added", "chunks_removed", "texts_embedded",
-)  # fmt: skip
-
-
-def _count(summary: Summary, result: Result, changed: Result, counts: Counts) -> None:
-    summary.files_read += len(result.read) + len(result.skipped)
-    summary.files_indexed += len(changed.read)
-    summary.skipped += result.skipped
-    summary.chunks_added += counts.chunks_added
-    summary.chunks_removed += counts.chunks_removed
-    summary.texts_embedded += len(result.new_texts)

@@ -75,7 +75,8 @@ async def _write(indexer: Indexer, seat: Seat, news: _News, report: Report, told
         await asyncio.sleep(DEBOUNCE_SECONDS)
         if not seat.writer.is_open:
             raise DatabaseUnavailable("the database does not answer", hint="Work goes on when it is back.")
-        if indexer.queued:
+        if indexer.queued or indexer.is_asked:
+            await seat.writer.check()
             told(State("writer", summary=await indexer.settle(seat.writer, report)))
 
 

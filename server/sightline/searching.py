@@ -344,14 +344,16 @@ def _hit(
     first, last = anchoring.trimmed(chunk.content)
     lines = anchoring.lines_of(chunk.content)[first : last + 1]
     best = anchoring.best_line(lines, query.terms, [each.name for each in query.identifiers], chunk.signature)
+    # A chunk may hold several short definitions, and is called after the first.
+    named = anchoring.defined_at(entry.candidate.definitions, first + best)
     return Hit(
         project_id=project_id,
         root=place.root,
         path=chunk.path,
         language=chunk.language,
-        kind=chunk.kind,
-        symbol=chunk.symbol,
-        container=chunk.container,
+        kind=named.kind if named else chunk.kind,
+        symbol=named.name if named else chunk.symbol,
+        container=named.container if named else chunk.container,
         signature=chunk.signature,
         text="\n".join(lines),
         start_line=place.start_line,

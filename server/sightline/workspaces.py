@@ -7,7 +7,6 @@ import contextlib
 import os
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -15,10 +14,10 @@ from uuid import UUID
 from sightline.adapters import embedding, files
 from sightline.adapters.analysing import Workers
 from sightline.adapters.journal import Unfinished
-from sightline.adapters.machine import must_rest
+from sightline.adapters.machine import Machine
 from sightline.adapters.pools import Limits
 from sightline.adapters.postgres import Server
-from sightline.adapters.signals import WHOLE
+from sightline.adapters.signals import DEAF, WHOLE
 from sightline.adapters.slots import Slots
 from sightline.adapters.snapshots import Snapshots
 from sightline.adapters.store import Checkout, Store
@@ -54,7 +53,9 @@ class Workspaces:
         self._host_id = host_id
         self.embedder = embedding.load(settings.embedding.provider, settings.embedding.model)
         workers = settings.index.workers or min(MOST_WORKERS, os.cpu_count() or 1)
-        self._workers = Workers(workers, Slots(data_dir / "workers", workers))
+        slots = Slots(data_dir / "workers", workers)
+        self._workers = Workers(workers, slots)
+        self._machine = Machine(settings.index.on_battery, settings.index.pause_above_load, slots.busy)
         # Whoever types waits for no batch of files: one more process, for a text at a time.
         self._typing = Workers(1, Slots(data_dir / "typing", workers), TYPING_SECONDS)
 
@@ -91,7 +92,7 @@ class Workspaces:
             self._workers,
             rules,
             (provider.provider, provider.model, self.embedder.identity, embedder_id),
-            partial(must_rest, settings.index.on_battery, settings.index.pause_above_load),
+            self._machine.must_rest,
         )
         analyser = Analyser(self._typing, provider.provider, provider.model)
         within = "" if asked == root else asked.relative_to(root).as_posix()
@@ -175,23 +176,24 @@ class Workspace:
         """Brings the index up to date; where another process has the right to, that one is asked."""
         self.indexer.touch(force=force)
         job: Unfinished | None = None
-        while True:
-            async with self.indexer.writing(wait=False) as writer:
-                if writer is not None:
-                    return await self.indexer.settle(writer, report)
-            job = job or await self.request((WHOLE,), force=force)
-            row = await self._watch_other(job.id, report)
-            if row is not None and not job.has_begun:
-                return _told(row)
-            # One that had begun before may have looked at a file before that was changed.
-            job = None if row is not None else job
+        async with self.indexer.seat(DEAF) as seat:
+            while not await seat.claim():
+                job = job or await self.request((WHOLE,), force=force)
+                row = await self._watch_other(job.id, report)
+                if row is not None and not job.has_begun:
+                    return _told(row)
+                # One that had begun before may have looked at a file before that was changed.
+                job = None if row is not None else job
+            return await self.indexer.settle(seat.writer, report)
 
     async def request(self, paths: Sequence[str], *, force: bool = False) -> Unfinished:
-        """The job of the checkout that runs, else one that waits, of which the process that writes is told."""
+        """The job that runs and does this, else one that waits, of which the process that writes is told."""
         kind = "force" if force else "scan" if WHOLE in paths else "paths"
         job = await self.store.request_job(self.checkout.repository_id, kind, paths)
-        if not job.has_begun:
-            await self.store.forward(self.checkout.repository_id, dict.fromkeys(paths, force), as_job=True)
+        if not job.has_begun:  # its row says what is to be done, unless it is given up before
+            await self.store.forward(self.checkout.repository_id, {}, as_job=True)
+        elif WHOLE not in paths:  # a job that runs may have looked at these files before they were changed
+            await self.store.forward(self.checkout.repository_id, dict.fromkeys(paths, force), as_job=False)
         return job
 
     async def search(self, text: str, options: Options) -> Answer:

@@ -37,6 +37,10 @@ class External:
         secret = f":{quote(password, safe='')}" if password else ""
         return f"postgresql://{quote(role)}{secret}@/{quote(database)}?host={self.folder}"
 
+    @property
+    def socket(self) -> Path:
+        return self.folder / ".s.PGSQL.5432"
+
     def start(self) -> None:
         options = [part for setting in SETTINGS for part in ("-c", setting)]
         with (self.folder / "log").open("ab") as log:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -10,9 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sightline.adapters.machine import must_rest
+from sightline.adapters import slots as slots_module
+from sightline.adapters.machine import Machine, averaged
 from sightline.adapters.slots import Slots
+from sightline.errors import FolderError
 
 from .servers import environment
 
@@ -73,9 +79,57 @@ def _given_up(slots: Slots, ended: threading.Event) -> None:
         raise AssertionError("the place was taken")
 
 
+@pytest.mark.parametrize("stuck", ["gate", "0"])
+def test_who_is_stopped_keeps_its_place_but_does_not_keep_others_from_working(tmp_path: Path, stuck: str) -> None:
+    first = holder(tmp_path, 1, 3, 0.2)
+    waiting = [holder(tmp_path, 1, 50, 0.2) for _ in range(stuck == "gate")]
+    slots = Slots(tmp_path, 1)
+    try:
+        assert first.stdout is not None
+        first.stdout.readline()
+        for each in (first, *waiting):
+            time.sleep(0.3)
+            each.send_signal(signal.SIGSTOP)
+        long_ago = time.time() - 2 * slots_module.PLACE_SECONDS
+        for stamp in tmp_path.glob("*.taken"):
+            os.utime(stamp, (long_ago, long_ago))
+        began = time.monotonic()
+        for _ in range(3):
+            with slots.held(lambda: False):
+                assert slots.busy() == 1
+        assert time.monotonic() - began < 2
+    finally:
+        for each in (first, *waiting):
+            each.kill()
+            each.wait()
+
+
+def test_a_folder_for_places_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "workers").write_text("")
+    with pytest.raises(FolderError, match="data folder"), Slots(tmp_path / "workers", 1).held(lambda: False):
+        raise AssertionError("the place was taken")
+
+
 def test_long_work_rests_as_the_settings_say() -> None:
     battery = getattr(psutil, "sensors_battery", lambda: None)()
-    assert must_rest("index", 0) is False
-    assert must_rest("pause", 0) is (battery is not None and battery.power_plugged is False)
-    assert must_rest("index", 1e-9) is (psutil.getloadavg()[0] > 0)
-    assert must_rest("index", 1e9) is False
+    assert not Machine("index", 0, lambda: 0).must_rest()
+    assert Machine("pause", 0, lambda: 0).must_rest() is (battery is not None and battery.power_plugged is False)
+    assert Machine("index", 1e-9, lambda: 0).must_rest() is (psutil.getloadavg()[0] > 0)
+    assert not Machine("index", 1e9, lambda: 0).must_rest()
+
+
+def test_the_load_of_our_own_work_is_no_reason_to_rest() -> None:
+    machine = Machine("index", 1e-9, lambda: 1_000_000)
+    machine.must_rest()
+    time.sleep(0.05)
+    assert not machine.must_rest()
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.floats(0.01, 100)), max_size=50))
+def test_what_we_run_is_averaged_as_the_system_does_it(spans: list[tuple[int, float]]) -> None:
+    ours = theirs = 0.0
+    for running, seconds in spans:
+        ours = averaged(ours, running, seconds)
+        theirs = averaged(averaged(theirs, running, seconds / 2), running, seconds / 2)
+        assert ours == pytest.approx(theirs, abs=1e-9)
+        assert 0 <= ours <= 8

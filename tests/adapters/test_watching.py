@@ -280,6 +280,47 @@ def test_where_the_system_watches_no_more_folders_they_are_polled_and_that_is_sa
     assert told == "src/11/a.py"
 
 
+_RETRYING = """
+import asyncio, os, sys
+from pathlib import Path
+from sightline.adapters import watching
+
+def natively():
+    return any("inotify" in os.readlink(f"/proc/self/fd/{each}") for each in os.listdir("/proc/self/fd")
+               if os.path.islink(f"/proc/self/fd/{each}"))
+
+async def main(root):
+    said = []
+    told = watching.changes(root, every=1, say=said.append)
+    assert await anext(told) == {""}
+    while not said:
+        await anext(told)
+    Path("/proc/sys/user/max_inotify_watches").write_text("1000")
+    async with asyncio.timeout(30):
+        while not natively():
+            await anext(told)
+        (root / "src/11/a.py").write_text("x")
+        while "src/11/a.py" not in await anext(told):
+            pass
+    print(len(said))
+    await told.aclose()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_where_the_system_watches_as_many_folders_again_they_are_polled_no_more(root: Path) -> None:
+    for number in range(12):
+        (root / f"src/{number}").mkdir()
+    limited = ("unshare", "-Ur", "sh", "-c", 'echo 8 > /proc/sys/user/max_inotify_watches && exec "$@"', "-")
+    if shutil.which("unshare") is None or subprocess.run([*limited, "true"], check=False).returncode:
+        pytest.skip("no user namespaces here")
+    command = [*limited, sys.executable, "-c", _RETRYING, str(root)]
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
 def test_a_folder_that_may_not_be_read_does_not_keep_the_others_from_being_watched() -> None:
     nobody = os.geteuid() or 65534
     with open_folder() as root:

@@ -9,10 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sightline.core.analysis import as_text, text_of
-from sightline.core.anchoring import Anchor, best_line, find, lines_of, marks, trimmed
+from sightline.core.anchoring import Anchor, best_line, defined_at, find, lines_of, marks, trimmed
 from sightline.core.chunking import parse
 from sightline.core.identifiers import terms
 from sightline.core.lines import LineTable
+from sightline.core.model import DefinedName
 
 PIECES = [
     "def a():\n",
@@ -168,3 +169,15 @@ def test_the_line_that_opens_the_signature_declares_its_name(lines: list[str], q
 def test_marks_are_the_words_that_share_a_term_with_the_query(line: str, query: str, marked: list[str]) -> None:
     wanted = {term for word in query.split() for term in terms(word)}
     assert [line[start:end] for start, end in marks(line, wanted)] == marked
+
+
+@pytest.mark.parametrize(
+    ("line", "name"), [(0, "Store"), (2, "save"), (3, "save"), (5, "load"), (8, "Shelf"), (9, None), (-1, None)]
+)
+def test_a_line_is_of_the_innermost_definition_around_it(line: int, name: str | None) -> None:
+    definitions = [
+        DefinedName(name, "class", 0, "", offset, count)
+        for name, offset, count in (("Store", 0, 7), ("save", 2, 2), ("load", 5, 2), ("Shelf", 8, 1))
+    ]
+    found = defined_at(definitions, line)
+    assert (found.name if found else None) == name

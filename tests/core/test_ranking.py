@@ -94,7 +94,7 @@ def chunk_ids(entries: list[Ranked]) -> list[int]:
         ),
         ("definedHere", "a Session.get call", defining("Session.get"), defining("Client.get")),
         ("definedHere", "the parse_args function", defining("parse_args"), defining("parse_args", depth=2)),
-        ("definedHere", "the parse_args function", defining("parse_args"), defining("parse_args", one_line=True)),
+        ("definedHere", "the parse_args function", defining("parse_args"), defining("parse_args", line_count=1)),
         (
             "definedHere",
             "parse_args",

@@ -63,13 +63,17 @@ class Generation:
 async def request(
     connection: Connection, repository_id: int, project_id: str, kind: str, paths: Sequence[str]
 ) -> Unfinished:
-    """The job of the checkout that runs; else one that waits for the writer, and does what is asked besides."""
+    """A job that runs and does what is asked; else one that waits for the writer, for this besides what it is for."""
     async with connection.transaction():
         await connection.execute("select pg_advisory_xact_lock($1, $2)", JOB_LOCK, repository_id)
         found = await _unfinished(connection, repository_id)
-        if not found:
-            return await _added(connection, repository_id, project_id, kind, paths)
-        return found[0] if found[0].has_begun else await _widened(connection, found[0], kind, _listed(paths))
+        for job in found:
+            if job.has_begun and _covers(job, kind, _listed(paths)):
+                return job
+        waiting = next((job for job in found if not job.has_begun), None)
+        if waiting is not None:
+            return await _widened(connection, waiting, kind, _listed(paths))
+        return await _added(connection, repository_id, project_id, kind, paths)
 
 
 async def unfinished(connection: Connection, repository_id: int) -> list[Unfinished]:
@@ -96,7 +100,6 @@ async def begin(
 ) -> UUID:
     """A job that looks at the files first: the oldest one `left`, with which the others are done too, else a new one."""
     async with connection.transaction():
-        await _forget_old(connection, repository_id)
         job = (left[0] if left else await _added(connection, repository_id, project_id, kind, paths)).id
         await connection.execute(
             "update indexing_jobs set state = 'pending', phase = 'scanning', kind = $2, paths = $3, owner = $4,"
@@ -126,6 +129,21 @@ async def finish(
     await connection.execute(
         "update indexing_jobs set state = $2, status_message = $3, error = $4, failures = $5, finished_at = now()"
         " where id = $1", job, state, message, error, json.dumps(listed),
+    )  # fmt: skip
+
+
+async def forget_old(connection: Connection, repository_id: int) -> None:
+    """Retention: whenever everything is looked at."""
+    await connection.execute(
+        "delete from embedding_metadata where created_at < now() - make_interval(days => $1)", EVENT_DAYS
+    )
+    await connection.execute(
+        "delete from change_events where repository_id = $1 and applied_at < now() - make_interval(days => $2)",
+        repository_id, EVENT_DAYS,
+    )  # fmt: skip
+    await connection.execute(
+        "delete from indexing_jobs where repository_id = $1 and finished_at < now() - make_interval(days => $2)",
+        repository_id, JOB_DAYS,
     )  # fmt: skip
 
 
@@ -189,6 +207,13 @@ async def _added(
     return Unfinished(job, kind, tuple(_listed(paths)))
 
 
+def _covers(job: Unfinished, kind: str, paths: Sequence[str]) -> bool:
+    """Whether a job that has begun does what is asked as well."""
+    if kind == "force" and job.kind != "force":
+        return False
+    return not job.paths or (bool(paths) and set(paths) <= set(job.paths))
+
+
 async def _widened(connection: Connection, job: Unfinished, kind: str, paths: Sequence[str]) -> Unfinished:
     """The same job, for what was asked of it before and for this."""
     both = tuple(dict.fromkeys((*job.paths, *paths))) if job.paths and paths else ()
@@ -202,18 +227,3 @@ async def _widened(connection: Connection, job: Unfinished, kind: str, paths: Se
 def _listed(paths: Sequence[str]) -> list[str]:
     """More paths than a row should hold are everything."""
     return [] if "" in paths or len(paths) > MOST_LISTED else list(paths)
-
-
-async def _forget_old(connection: Connection, repository_id: int) -> None:
-    """Retention, once a job."""
-    await connection.execute(
-        "delete from embedding_metadata where created_at < now() - make_interval(days => $1)", EVENT_DAYS
-    )
-    await connection.execute(
-        "delete from change_events where repository_id = $1 and applied_at < now() - make_interval(days => $2)",
-        repository_id, EVENT_DAYS,
-    )  # fmt: skip
-    await connection.execute(
-        "delete from indexing_jobs where repository_id = $1 and finished_at < now() - make_interval(days => $2)",
-        repository_id, JOB_DAYS,
-    )  # fmt: skip

@@ -30,7 +30,7 @@ class Limits:
     each: int = 4
     """Connections to one database."""
     total: int = 16
-    wait_seconds: float = 10.0
+    wait_seconds: float = 4.0
     """How long a task waits for its turn."""
     idle_seconds: float = 300.0
     check_seconds: float = 30.0
@@ -114,23 +114,23 @@ class Pool:
     def acquire(self) -> contextlib.AbstractAsyncContextManager[asyncpg.Connection]:
         return self.pools.connection(self.database)
 
-    async def execute(self, query: str, *arguments: object) -> str:
+    async def execute(self, query: str, *arguments: object, timeout: float | None = None) -> str:
         async with self.acquire() as connection:
-            status: str = await connection.execute(query, *arguments)
+            status: str = await connection.execute(query, *arguments, timeout=timeout)
             return status
 
-    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+    async def fetch(self, query: str, *arguments: object, timeout: float | None = None) -> list[asyncpg.Record]:
         async with self.acquire() as connection:
-            rows: list[asyncpg.Record] = await connection.fetch(query, *arguments)
+            rows: list[asyncpg.Record] = await connection.fetch(query, *arguments, timeout=timeout)
             return rows
 
-    async def fetchrow(self, query: str, *arguments: object) -> asyncpg.Record | None:
+    async def fetchrow(self, query: str, *arguments: object, timeout: float | None = None) -> asyncpg.Record | None:
         async with self.acquire() as connection:
-            return await connection.fetchrow(query, *arguments)
+            return await connection.fetchrow(query, *arguments, timeout=timeout)
 
-    async def fetchval(self, query: str, *arguments: object) -> Any:
+    async def fetchval(self, query: str, *arguments: object, timeout: float | None = None) -> Any:
         async with self.acquire() as connection:
-            return await connection.fetchval(query, *arguments)
+            return await connection.fetchval(query, *arguments, timeout=timeout)
 
 
 @dataclass(slots=True)

@@ -19,8 +19,14 @@ from sightline.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable, D
 REGISTRY: Final = "sightline_registry"
 PROVISION_LOCK: Final = 0x5167_0002
 MINIMUM_SERVER, MINIMUM_VECTOR = 150_000, (0, 7)
-CONNECT_SECONDS: Final = 10.0
 DEFAULT_LIMITS: Final = Limits()
+CONNECT_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 4.0
+"""How long whoever waits for an answer waits for each statement."""
+LOADING_SECONDS: Final = 30.0
+"""The same, for what a search reads once and keeps: it may be megabytes, over a slow network."""
+WORK_SECONDS: Final = 600.0
+"""How long a statement of the indexer or of the setup may take: a whole tree goes, on a slow disk."""
 _UNAVAILABLE = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError,
                 asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
                 asyncpg.InternalClientError)  # fmt: skip
@@ -34,7 +40,7 @@ class Server:
     ) -> None:
         self._parameters = parameters
         self._lease = lease
-        self._pools = Pools(self._prepared, limits)
+        self._pools = Pools(self._for_answers, limits)
         self._data_dir: Path | None = None
 
     @classmethod
@@ -73,10 +79,13 @@ class Server:
 
     async def connect(self, database: str) -> asyncpg.Connection:
         """A connection of its own, for locks and LISTEN; the caller closes it."""
-        return await self._prepared(database)
+        return await self._prepared(database, WORK_SECONDS)
 
-    async def _prepared(self, database: str) -> asyncpg.Connection:
-        connection = await self._connect(database)
+    async def _for_answers(self, database: str) -> asyncpg.Connection:
+        return await self._prepared(database, ANSWER_SECONDS)
+
+    async def _prepared(self, database: str, seconds: float) -> asyncpg.Connection:
+        connection = await self._connect(database, seconds)
         try:
             if database != REGISTRY:
                 with translated():
@@ -98,12 +107,14 @@ class Server:
         async with _closing(await self._connect(database)) as connection:
             yield connection
 
-    async def _connect(self, database: str | None) -> asyncpg.Connection:
-        """To the database that the user's own address names, where none is given."""
+    async def _connect(self, database: str | None, seconds: float = WORK_SECONDS) -> asyncpg.Connection:
+        """To the database that the user's own address names, where none is given; `seconds` a statement may take."""
         parameters = self._parameters | ({"database": database} if database else {}) | _settings_for(database)
         try:
             with translated():
-                connection: asyncpg.Connection = await asyncpg.connect(**parameters, timeout=CONNECT_SECONDS)
+                connection: asyncpg.Connection = await asyncpg.connect(
+                    **parameters, timeout=CONNECT_SECONDS, command_timeout=seconds
+                )
                 return connection
         except (ValueError, OverflowError) as error:  # of an address that cannot be read
             raise _no_address() from error
@@ -206,6 +217,16 @@ class Server:
             await registry.execute(f"alter database {quoted(working)} rename to {quoted(self.template)}")
         finally:
             await registry.execute("select pg_advisory_unlock($1)", PROVISION_LOCK)
+
+
+@contextlib.contextmanager
+def given_up(connection: asyncpg.Connection) -> Iterator[None]:
+    """Ends a connection on which a statement took too long: a server that hangs would not end a transaction either."""
+    try:
+        yield
+    except TimeoutError:
+        connection.terminate()
+        raise
 
 
 async def prepare_connection(connection: asyncpg.Connection) -> None:

@@ -15,7 +15,7 @@ from pgvector import HalfVector
 
 from sightline.adapters import lookup
 from sightline.adapters.pools import Pool
-from sightline.adapters.postgres import translated
+from sightline.adapters.postgres import LOADING_SECONDS, given_up, translated
 from sightline.adapters.store import Store
 from sightline.core import bits, bm25
 from sightline.core.analysis import names_in
@@ -98,7 +98,8 @@ class Snapshots:
         pool = await self._store.pool()
         with translated():
             async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-                yield await self._read(connection, list(repository_ids), embedder_id)
+                with given_up(connection):
+                    yield await self._read(connection, list(repository_ids), embedder_id)
 
     async def symbols(
         self, repository_ids: Sequence[int], typed: str, limit: int, *, close: bool = False
@@ -141,8 +142,8 @@ class Snapshots:
             self._block_bytes -= self._blocks.pop(key).size
         rows = await connection.fetch(
             "select id, chunk_ids, file_ids, kinds, lengths, directory from word_segments where id = any($1::bigint[])",
-            missing,
-        )
+            missing, timeout=LOADING_SECONDS,
+        )  # fmt: skip
         for row in rows:
             columns = bm25.SegmentColumns(*_columns(row), np.frombuffer(row[4], "<u2").reshape(6, -1))
             self._words[row[0]] = WordSegment(columns, Directory(row[5]))
@@ -156,7 +157,7 @@ class Snapshots:
                 del self._vectors[gone]
         rows = await connection.fetch(
             "select id, chunk_ids, file_ids, kinds, sign_bits, chunk_count from vector_segments"
-            " where id = any($1::bigint[])", missing,
+            " where id = any($1::bigint[])", missing, timeout=LOADING_SECONDS,
         )  # fmt: skip
         for row in rows:
             self._vectors[row[0]] = VectorRows(*_columns(row), bits.unpack(row[4], row[5]))

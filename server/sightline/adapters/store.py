@@ -17,7 +17,7 @@ from sightline.adapters import journal
 from sightline.adapters.embedding import Identity
 from sightline.adapters.files import Stat
 from sightline.adapters.pools import Pool
-from sightline.adapters.postgres import Server, translated
+from sightline.adapters.postgres import LOADING_SECONDS, Server, translated
 from sightline.adapters.signals import Ears, Seat, forward
 from sightline.adapters.writing import WRITER_LOCK, FileRow, Writer
 from sightline.core.diffing import Position, StoredChunk
@@ -90,7 +90,7 @@ class Store:
                 " (extract(epoch from indexed_at) * 1000000)::bigint * 1000 as indexed_ns"
                 " from code_files where repository_id = $1 and (cardinality($2::text[]) = 0 or exists"
                 " (select 1 from unnest($2) p where relative_path = p or relative_path ^@ (p || '/')))",
-                repository_id, list(within),
+                repository_id, list(within), timeout=LOADING_SECONDS,
             )  # fmt: skip
         return {row[1]: _file_row(row) for row in rows}
 
@@ -103,8 +103,8 @@ class Store:
             rows = await pool.fetch(
                 "select code_file_id, id, document_hash, start_line, end_line, start_byte, end_byte"
                 " from code_chunks where code_file_id = any($1::int[])",
-                file_ids,
-            )
+                file_ids, timeout=LOADING_SECONDS,
+            )  # fmt: skip
         found: dict[int, list[StoredChunk]] = defaultdict(list)
         for row in rows:
             found[row[0]].append(StoredChunk(row[1], row[2], Position(*row[3:7])))
@@ -196,11 +196,11 @@ class Store:
                 " (select count(*) from word_segments where repository_id = $1) as segments,"
                 " (select last_indexed_at from repositories where id = $1) as last_indexed_at,"
                 " pg_database_size(current_database()) as size_bytes",
-                repository_id,
-            )
+                repository_id, timeout=LOADING_SECONDS,
+            )  # fmt: skip
             languages = await pool.fetch(
                 "select language, count(*) from code_files where repository_id = $1 and outcome = 'indexed'"
-                " group by language order by 2 desc, 1", repository_id,
+                " group by language order by 2 desc, 1", repository_id, timeout=LOADING_SECONDS,
             )  # fmt: skip
         jobs = await self.jobs(repository_id, 1)
         return {

@@ -84,10 +84,11 @@ def _endless(
 ) -> Iterator[set[str]]:
     """One watch after the other: a new one where the folder is another, or where events were lost."""
     said: set[str] = set()
+    now = way
     while not stop.is_set():
         try:
             identity = _identity(root)
-            current = watcher(root, way)
+            current = watcher(root, now)
         except (FileNotFoundError, NotADirectoryError):
             stop.wait(LOOK_SECONDS)
             continue
@@ -96,12 +97,13 @@ def _endless(
             if sentence not in said:
                 say(sentence)
             said.add(sentence)
-            stop.wait(LOOK_SECONDS if way == "polling" else 0)
-            way = "polling"
+            stop.wait(LOOK_SECONDS if now == "polling" else 0)
+            now = "polling"
             continue
         with contextlib.closing(current):
             yield {""}
-            yield from _while_it_stands(root, identity, current, every, stop)
+            yield from _while_it_stands(root, identity, current, every, stop, is_makeshift=now != way)
+        now = way
         yield {""}
         stop.wait(_PAUSE_SECONDS)
 
@@ -111,8 +113,9 @@ _PAUSE_SECONDS: Final = 0.1
 
 
 def _while_it_stands(
-    root: Path, identity: tuple[int, int], current: Watcher, every: float, stop: threading.Event
+    root: Path, identity: tuple[int, int], current: Watcher, every: float, stop: threading.Event, *, is_makeshift: bool
 ) -> Iterator[set[str]]:
+    """Until the folder is another, or it is time to try again what the system has refused before."""
     schedule = Schedule(every, time.time())
     while not stop.is_set():
         try:
@@ -122,7 +125,10 @@ def _while_it_stands(
                 return
         except OSError:  # vanished, or no further folder can be watched, which the next beginning tells
             return
-        if schedule.is_due(time.time()) or len(paths) >= MANY:
+        is_due = schedule.is_due(time.time())
+        if is_due and is_makeshift:
+            return
+        if is_due or len(paths) >= MANY:
             yield {""}
         elif paths:
             yield paths

@@ -20,7 +20,7 @@ from sightline.adapters.analysing import ReadFile, Result
 from sightline.adapters.embedding import Identity
 from sightline.adapters.files import Skipped, Stat
 from sightline.adapters.merging import insert_word_segment, merge_segments
-from sightline.adapters.postgres import translated
+from sightline.adapters.postgres import ANSWER_SECONDS, translated
 from sightline.adapters.remembering import Bodies
 from sightline.core.analysis import VERSION, ChunkRow
 from sightline.core.diffing import Position
@@ -80,6 +80,12 @@ class Writer:
     @property
     def is_open(self) -> bool:
         return not self._connection.is_closed()
+
+    async def check(self) -> None:
+        """DatabaseUnavailable where nobody answers any more: the other end may have gone without a word."""
+        async with self._turn:
+            with translated():
+                await self._connection.execute("select 1", timeout=ANSWER_SECONDS)
 
     async def close(self) -> None:
         """Gives the lock back, and tells those who wait for it."""
@@ -196,6 +202,12 @@ class Writer:
                     "insert into meta (key, value) values ($1, to_jsonb($2::text))"
                     " on conflict (key) do update set value = excluded.value", f"analysis:{self.repository_id}", analysis,
                 )  # fmt: skip
+
+    async def forget_old(self) -> None:
+        """Ends the time for which jobs, change events and times of embedding are kept."""
+        async with self._turn:
+            with translated():
+                await journal.forget_old(self._connection, self.repository_id)
 
     async def merge(self) -> int:
         """Merges segments where there are many or half-dead ones; how many went."""

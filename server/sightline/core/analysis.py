@@ -149,12 +149,13 @@ def kind_bits(kinds: tuple[str, ...]) -> int:
 
 
 def outline(chunk: Chunk) -> str:
-    """The chunk's definitions, a line each: name, kind, depth, container, whether it is one line, and its words."""
+    """The chunk's definitions, a line each: name, kind, depth, container, first line, count of lines, and its words."""
     lines = []
     for each in chunk.definitions[:NAMES_PER_CHUNK]:
         name, container = _one_line(each.name), _one_line(each.container)
-        one_line = "1" if each.start_line == each.end_line else ""
-        lines.append("\t".join((name, each.kind, str(each.depth), container, one_line, " ".join(words_of(name)))))
+        first, count = each.start_line - chunk.start_line, each.end_line - each.start_line + 1
+        numbers = (str(each.depth), container, str(first), str(count))
+        lines.append("\t".join((name, each.kind, *numbers, " ".join(words_of(name)))))
     return "\n".join(lines)
 
 
@@ -164,8 +165,8 @@ def names_in(outline: str) -> tuple[DefinedName, ...]:
         return ()
     names = []
     for line in outline.split("\n"):
-        name, kind, depth, container, one_line, words = line.split("\t")
-        names.append(DefinedName(name, kind, int(depth), container, bool(one_line), tuple(words.split())))
+        name, kind, depth, container, first, count, words = line.split("\t")
+        names.append(DefinedName(name, kind, int(depth), container, int(first), int(count), tuple(words.split())))
     return tuple(names)
 
 

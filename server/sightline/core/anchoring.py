@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import Final
 
 from sightline.core.identifiers import WORD_PATTERN, folded, terms
+from sightline.core.model import DefinedName
 
 LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _BYTE_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
@@ -99,6 +100,12 @@ def best_line(lines: Sequence[str], wanted: Collection[str], names: Collection[s
     if best >= 0:
         return best
     return next((number for number, line in enumerate(lines) if _declared(line, signature)), 0)
+
+
+def defined_at(definitions: Sequence[DefinedName], line: int) -> DefinedName | None:
+    """The innermost definition in which a line (counted from the chunk's first) stands."""
+    around = [each for each in definitions if 0 <= line - each.line_offset < each.line_count]
+    return max(around, key=lambda each: (each.line_offset, -each.line_count), default=None)
 
 
 @lru_cache(64)

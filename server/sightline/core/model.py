@@ -128,7 +128,9 @@ class DefinedName(NamedTuple):
     kind: str
     depth: int
     container: str = ""
-    one_line: bool = False
+    line_offset: int = 0
+    """From the chunk's first line."""
+    line_count: int = 0
     words: tuple[str, ...] | None = None
     """The stems of the name's words, where they are known already."""
 

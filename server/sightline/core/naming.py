@@ -143,7 +143,7 @@ def _strength(name: Name, definition: DefinedName, path: str) -> float:
         strength *= OTHER_MARKS if defined.letters == name.letters else OTHER_CASE
     if name.qualifier and name.qualifier not in _whereabouts(definition, path):
         strength *= OTHER_QUALIFIER
-    if definition.one_line:
+    if definition.line_count == 1:
         strength *= ONE_LINE
     return strength * (FAINT if definition.kind in FAINT_KINDS else 1.0)
 
