@@ -70,7 +70,7 @@ async def test_searches_of_a_database_that_hangs_fail_in_seconds_and_nothing_is_
                 began = time.monotonic()
                 asked = [client.start("sightline/search", QUERY) for _ in range(6)]
                 told = [await client.failure(each) for each in asked]
-                assert {each.data["code"] for each in told} == {"databaseUnavailable"}
+                assert {each.data["code"] for each in told} <= {"databaseUnavailable", "databaseBusy"}
                 assert time.monotonic() - began < SOON
         healed = await eventually(client, "sightline/search", QUERY, lambda answer: len(answer["hits"]) == 2)
         assert sorted(paths(healed)) == ["a.py", "b.py"]
