@@ -22,8 +22,8 @@ end, {
   nargs = '*',
   bang = true,
   desc = 'Search code by meaning; with ! all hits of each file',
-  complete = function(lead, line, position)
-    return require('sightline.complete').command_line(lead, line, position)
+  complete = function(lead)
+    return require('sightline.complete').word(lead)
   end,
 })
 

@@ -9,6 +9,8 @@ local IS_0_11 = vim.fn.has('nvim-0.11') == 1
 local START_TIMEOUT = 20000
 local POLL = 20
 
+local is_attaching = false
+
 ---@class sightline.Call
 ---@field cancel fun() ends the request; its callback is then not called
 
@@ -137,10 +139,10 @@ local function when_ready(client, callback)
       callback(client)
     elseif M.is_stopped(client) or not vim.lsp.get_client_by_id(client.id) then
       timer:close()
-      notice.say('the server ended before it was ready. See :SightlineLog and :checkhealth sightline', 4)
+      notice.error('the server ended before it was ready. See :SightlineLog and :checkhealth sightline')
     elseif waited > START_TIMEOUT then
       timer:close()
-      notice.say('the server does not answer. See :SightlineLog', 4)
+      notice.error('the server does not answer. See :SightlineLog')
     end
   end
   timer:start(POLL, POLL, vim.schedule_wrap(look))
@@ -179,6 +181,9 @@ function M.request(method, params, callback, options)
   if not client then
     return call
   end
+  if not IS_0_11 then
+    M.attach_on_0_10()
+  end
   when_ready(client, function()
     if cancelled then
       return
@@ -200,8 +205,12 @@ function M.request(method, params, callback, options)
   return call
 end
 
---- Neovim 0.10 has no vim.lsp.enable: attach to buffers as it does.
+--- Neovim 0.10 has no vim.lsp.enable: attach to buffers as it does, those that are open and those to come.
 function M.attach_on_0_10()
+  if is_attaching then
+    return
+  end
+  is_attaching = true
   local function attach(buffer)
     M.attach(buffer, function(folder)
       local client = M.of(folder)

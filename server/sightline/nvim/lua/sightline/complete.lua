@@ -100,13 +100,6 @@ function M.word(word)
   end, beginning_with(M.KEYS, start))
 end
 
---- For `:Sightline`; the word before the cursor, as the query's own grammar parts words.
----@param lead string
----@return string[]
-function M.command_line(lead)
-  return M.word(lead)
-end
-
 --- For the prompt: the column where the word begins, and what it may become.
 ---@param line string up to the cursor
 ---@return integer column from 1

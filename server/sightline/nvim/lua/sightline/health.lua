@@ -9,17 +9,19 @@ local health = vim.health
 local DOCTOR_TIMEOUT = 30000
 
 local function check_neovim()
-  local version = tostring(vim.version())
-  if vim.fn.has('nvim-0.11') == 1 then
-    local enabled = vim.lsp.is_enabled and vim.lsp.is_enabled(config.NAME)
-    health.ok('Neovim ' .. version)
-    health.info(
-      enabled and "vim.lsp.enable('sightline') is on" or "vim.lsp.enable('sightline') is off: commands start the server"
-    )
+  local version = 'Neovim ' .. tostring(vim.version())
+  if vim.lsp.enable then
+    health.ok(version)
   elseif vim.fn.has('nvim-0.10') == 1 then
-    health.ok('Neovim ' .. version .. ", which has no vim.lsp.enable(): use require('sightline').enable()")
+    health.ok(version .. ': the first command attaches the server to files, as does require("sightline").enable()')
   else
-    health.error('Neovim ' .. version .. ': 0.10 or later is needed')
+    health.error(version .. ': 0.10 or later is needed')
+  end
+  -- Only since 0.12 can that be asked.
+  if vim.lsp.is_enabled then
+    local is_enabled = vim.lsp.is_enabled(config.NAME)
+    local off = "is off: commands start the server, which does not see text that is not saved"
+    health.info(("vim.lsp.enable('sightline') %s"):format(is_enabled and 'is on' or off))
   end
 end
 

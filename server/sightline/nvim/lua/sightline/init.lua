@@ -1,6 +1,5 @@
 --- Semantic code search. `:help sightline` tells what there is; nothing needs a call of setup().
 local config = require('sightline.config')
-local notice = require('sightline.notice')
 
 local M = {}
 
@@ -12,25 +11,6 @@ local M = {}
 ---@field lines? integer[] first and last line; the definition at the cursor without them
 ---@field all? boolean each file's further hits as well
 ---@field params? table the server's own parameters instead of these
-
---- Shows an answer in the quickfix list, or says that it is empty.
----@param title string
----@param all? boolean
----@return fun(failure: lsp.ResponseError?, answer: table, client: vim.lsp.Client)
-local function into_quickfix(title, all)
-  return function(failure, answer, client)
-    if failure then
-      return notice.failed(failure)
-    end
-    local entries = require('sightline.entries')
-    local found = entries.of(answer, client.offset_encoding, all)
-    if #found > 0 then
-      return require('sightline.quickfix').show(found, title, answer)
-    end
-    local caveat = entries.caveat(answer)
-    notice.say('nothing found' .. (caveat == '' and '' or (' (%s)'):format(caveat)))
-  end
-end
 
 --- Attaches the server to buffers of projects; on Neovim 0.11 and later the same as vim.lsp.enable('sightline').
 function M.enable()
@@ -47,9 +27,12 @@ end
 ---@return sightline.Call
 function M.search(query, options)
   options = options or {}
-  local params = { query = query, limit = options.limit or config.options().limit }
-  local show = into_quickfix('Sightline: ' .. query, options.all)
-  return require('sightline.client').request('sightline/search', params, show)
+  return require('sightline.asking').ask({
+    method = 'sightline/search',
+    params = { query = query, limit = options.limit or config.options().limit },
+    title = 'Sightline: ' .. query,
+    all = options.all,
+  })
 end
 
 --- Finds code like some lines of the current buffer, and fills the quickfix list.
@@ -73,18 +56,19 @@ function M.similar(options)
   end
   local first, last = params.range.start.line + 1, params.range['end'].line + 1
   local name = vim.fn.fnamemodify(vim.uri_to_fname(params.textDocument.uri), ':~:.')
-  local title = ('Sightline: like %s:%d-%d'):format(name, first, last)
-  return require('sightline.client').request(
-    'sightline/similar',
-    params,
-    into_quickfix(title, options.all),
-    { buffer = buffer }
-  )
+  return require('sightline.asking').ask({
+    method = 'sightline/similar',
+    params = params,
+    title = ('Sightline: like %s:%d-%d'):format(name, first, last),
+    all = options.all,
+    buffer = buffer,
+  })
 end
 
 --- Opens a prompt that searches while you type: our own, or the picker that is chosen in `vim.g.sightline.picker`.
 ---@param picker? sightline.Picker
 function M.pick(picker)
+  require('sightline.asking').cancel()
   require('sightline.pickers').open(picker or config.options().picker)
 end
 

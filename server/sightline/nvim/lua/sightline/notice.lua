@@ -14,6 +14,16 @@ function M.warn(text)
   M.say(text, vim.log.levels.WARN)
 end
 
+---@param text string
+function M.error(text)
+  M.say(text, vim.log.levels.ERROR)
+end
+
+---@param caveat string what the answer lacks; empty when it lacks nothing
+function M.nothing_found(caveat)
+  M.say('nothing found' .. (caveat == '' and '' or (' (%s)'):format(caveat)))
+end
+
 --- An error of the server as a sentence, with what to do about it.
 ---@param failure lsp.ResponseError
 ---@return string
@@ -25,7 +35,7 @@ end
 
 ---@param failure lsp.ResponseError
 function M.failed(failure)
-  M.say(M.sentence(failure), vim.log.levels.ERROR)
+  M.error(M.sentence(failure))
 end
 
 --- That the server is not installed: once where nobody asked for it, each time where somebody did.

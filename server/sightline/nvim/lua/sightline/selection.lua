@@ -3,11 +3,15 @@ local M = {}
 
 local DEFINING = { 'function', 'method', 'class', 'struct', 'interface', 'enum', 'trait', 'impl', 'module' }
 
+local function leave_visual()
+  vim.cmd.normal({ args = { '\27' }, bang = true })
+end
+
 --- The visual selection's text, as one line.
 ---@return string
 function M.text()
   local lines = vim.fn.getregion(vim.fn.getpos('v'), vim.fn.getpos('.'), { type = vim.fn.mode() })
-  M.leave_visual()
+  leave_visual()
   return vim.trim((table.concat(lines, ' '):gsub('%s+', ' ')))
 end
 
@@ -15,12 +19,8 @@ end
 ---@return integer[]
 function M.lines()
   local first, last = vim.fn.line('v'), vim.fn.line('.')
-  M.leave_visual()
+  leave_visual()
   return { math.min(first, last), math.max(first, last) }
-end
-
-function M.leave_visual()
-  vim.cmd.normal({ args = { '\27' }, bang = true })
 end
 
 ---@param node TSNode

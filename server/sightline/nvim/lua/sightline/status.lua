@@ -150,8 +150,10 @@ end
 ---@param folder string
 local function follow(job, folder)
   if job.state ~= 'running' and job.state ~= 'pending' then
-    local failed = type(job.error) == 'string'
-    return notice.say(failed and job.error or job.message, failed and vim.log.levels.ERROR or nil)
+    if type(job.error) == 'string' then
+      return notice.error(job.error)
+    end
+    return (next(job.failures) and notice.warn or notice.say)(job.message)
   end
   vim.defer_fn(function()
     client.request('sightline/jobs', vim.empty_dict(), function(failure, answer)
