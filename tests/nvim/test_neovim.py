@@ -81,6 +81,17 @@ def test_columns_are_bytes_whatever_the_encoding(
     assert (best["path"], best["from"], best["to"]) == (path, [line, columns[0]], [line, columns[1]])
 
 
+def test_nothing_found_is_an_empty_list_of_its_own(editor: Editor) -> None:
+    assert found(editor, "Sightline session", "Sightline: session")
+    editor.command("Sightline nothing file:*.cobol")
+    editor.said("sightline: nothing found")
+    assert editor.lua(TITLE) == "Sightline: nothing file:*.cobol"
+    assert editor.lua(ITEMS) == []
+    editor.command("colder")
+    assert editor.lua(TITLE) == "Sightline: session"
+    assert editor.lua(ITEMS)
+
+
 def test_the_preview_follows_the_cursor_and_p_toggles_it(editor: Editor) -> None:
     items = found(editor, "Sightline session", "Sightline: session")
     assert len(items) > 1
@@ -163,6 +174,7 @@ def test_workspace_symbol_takes_whole_sentences(editor: Editor) -> None:
         ("Sightline lang:klingon x", 'unknown language "klingon"'),
         ("Sightline nothing file:*.cobol", "nothing found"),
         ("SightlineIndex /etc", "/etc is not in "),
+        ("SightlineIndex nosuch.py", "0 files indexed: "),
         ("9SightlineSimilar", "the selection is empty"),
     ],
 )
@@ -218,8 +230,6 @@ def test_searching_while_indexing_says_so_and_progress_is_shown(start: Start, da
         assert re.fullmatch(r"Sightline: \w+ \d+%", editor.lua("return require('sightline').status()"))
         editor.command("Ask sightline/resume")
         editor.eventually("return require('sightline').status() == 'Sightline: ready'", within=60)
-        found(editor, "Sightline session", "Sightline: session")
-        assert editor.lua(TITLE) == "Sightline: session"
         titles = editor.lua("return titles")
         assert titles[0].startswith("begin Indexing ")
         assert titles[-1].startswith("end ")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nvim.editor import PLUGIN, TITLE, Editor
+from nvim.editor import ITEMS, PLUGIN, TITLE, Editor
 from nvim.project import SERVE, Start, serving
 
 HEALTH = (
@@ -50,6 +50,20 @@ def test_the_second_line_on_0_11_is_neovims_own_and_before_the_first_search_star
             assert editor.lua(CLIENTS) == 0
         editor.command("Sightline zenkaku couplet")
         editor.eventually(f"{TITLE} ~= ''")
+        assert editor.lua(CLIENTS) == 1
+
+
+def test_the_lines_of_the_readme_show_the_server_what_is_not_saved(start: Start, project: Path) -> None:
+    lines = f"{serving()} if vim.fn.has('nvim-0.11') == 1 then vim.lsp.enable('sightline') end"
+    with start(project, lines) as editor:
+        editor.command("edit src/store.py")
+        text = ["def unheard_of_quokka():", "    return 1"]
+        editor.lua("vim.api.nvim_buf_set_lines(0, 0, 0, false, text)", text=text)
+        editor.command("Sightline unheard_of_quokka")
+        editor.eventually(f"local first = (function() {ITEMS} end)()[1] return first and first.path == 'src/store.py'")
+        assert editor.lua(ITEMS)[0]["from"] == [1, 1]
+        editor.command("wincmd p | set hidden | edit src/retry.py")
+        editor.eventually("return #vim.lsp.get_clients({ name = 'sightline', bufnr = 0 }) == 1")
         assert editor.lua(CLIENTS) == 1
 
 
@@ -145,9 +159,7 @@ def test_limit_and_settings_reach_the_server(start: Start, tmp_path: Path) -> No
     settings = "{ index = { exclude = { 'src/**' } }, log = { level = 'loud' } }"
     with start(tmp_path, serving(limit="1", settings=settings)) as editor:
         editor.command("Sightline session")
-        editor.eventually("return require('sightline').status() == 'Sightline: ready'", within=60)
-        editor.command("Sightline session")
-        editor.eventually("return #vim.fn.getqflist() == 1")
+        editor.eventually("return #vim.fn.getqflist() == 1", within=60)
         assert editor.lua("return vim.fn.bufname(vim.fn.getqflist()[1].bufnr)").startswith("tests/")
         editor.said("log.level")
 
