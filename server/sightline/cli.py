@@ -143,6 +143,8 @@ class _Commands:
                 workspace = await sightline.open(_absolute(folder), project)
                 with printing.progress(quiet=as_json) as report:
                     summary = await workspace.index(report, force=force)
+                if summary.told and skipped:  # of the work of another process only its failures are known
+                    summary.skipped = [*summary.failed, *await workspace.left_out()]
             if as_json:
                 typer.echo(json.dumps(_summary(summary, workspace.project)))
             else:
