@@ -148,6 +148,27 @@ def test_ctrl_c_keeps_what_is_indexed(data_dir: Path, folder: Files) -> None:
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_a_job_whose_process_was_killed_is_told_as_interrupted(
+    data_dir: Path, folder: Files, ending: signal.Signals
+) -> None:
+    folder.write({f"m{number}.py": STORE * 200 + f"x = {number}\n" for number in range(400)})
+    process = subprocess.Popen(command("index", folder.root), env=environment(data_dir), stderr=subprocess.DEVNULL)
+    job: dict[str, str] = {}
+    while not job.get("phase") and process.poll() is None:
+        job = json.loads(run(data_dir, "status", folder.root, "--json").stdout)["job"] or {}
+    assert "interrupted" not in job["message"]
+    process.send_signal(ending)
+    process.wait()
+    status = json.loads(run(data_dir, "status", folder.root, "--json").stdout)
+    assert (status["job"]["state"], status["job"]["message"]) in [
+        (state, "interrupted; the next run goes on with it") for state in ("pending", "running")
+    ]
+    assert "interrupted" in run(data_dir, "status", folder.root).stdout
+    assert run(data_dir, "index", folder.root).returncode == 0
+    assert json.loads(run(data_dir, "status", folder.root, "--json").stdout)["job"]["state"] == "completed"
+
+
 async def test_killed_at_ten_random_moments_it_ends_as_a_fresh_index(
     sightline: Workspaces, data_dir: Path, tmp_path: Path
 ) -> None:
