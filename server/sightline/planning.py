@@ -44,7 +44,9 @@ def is_unchanged(found: Found, row: FileRow) -> bool:
 
 def unindexed(rows: Iterable[FileRow]) -> tuple[Skipped, ...]:
     """Files that were read once and are not indexed for what they hold."""
-    return tuple(Skipped(row.path, cast(files.Reason, row.outcome), stat=row.stat) for row in rows if row.outcome != INDEXED)
+    return tuple(
+        Skipped(row.path, cast(files.Reason, row.outcome), stat=row.stat) for row in rows if row.outcome != INDEXED
+    )
 
 
 def task_of(found: Found, row: FileRow | None, stored: tuple[StoredChunk, ...], plan: Plan) -> FileTask:

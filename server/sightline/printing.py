@@ -178,8 +178,13 @@ def _elsewhere(is_here: bool) -> str:
     return "" if is_here else " (on another host)"
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise  # the command line knows what to do; rich would end the process with the code for "nothing found"
+
+
 def _console() -> Console:
-    return Console(soft_wrap=True, emoji=False)
+    return _Console(soft_wrap=True, emoji=False)
 
 
 def _show_hit(console: Console, hit: messages.Hit, project: str | None) -> None:

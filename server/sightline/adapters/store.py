@@ -22,7 +22,6 @@ from sightline.adapters.signals import Ears, Seat, forward
 from sightline.adapters.writing import WRITER_LOCK, FileRow, Writer
 from sightline.core.diffing import Position, StoredChunk
 
-
 INTERRUPTED: Final = "interrupted; the next run goes on with it"
 
 
