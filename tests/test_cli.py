@@ -93,6 +93,7 @@ def test_a_database_that_is_none_is_one_sentence_without_secrets(data_dir: Path,
     done = run(data_dir, "search", "x", stocked.root, SIGHTLINE_DATABASE_URL=url)
     assert done.returncode == 2
     assert "hunter2" not in done.stderr
+    assert ("a command has to be run again" in done.stderr) == ("127.0.0.1" in url)
     assert "Traceback" not in done.stderr
 
 
