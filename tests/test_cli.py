@@ -97,6 +97,20 @@ def test_a_database_that_is_none_is_one_sentence_without_secrets(data_dir: Path,
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [("search", "session"), ("index",), ("search", "--no-wait", "session")])
+def test_home_and_what_is_above_are_no_project_but_what_is_below_is(
+    data_dir: Path, stocked: Files, arguments: tuple[str, ...]
+) -> None:
+    home = str(stocked.root.parent)
+    for wide in ("/", home, f"{home}/project/.."):
+        done = run(data_dir, *arguments, wide, HOME=home)
+        assert done.returncode == 2
+        assert "is too wide to be one project" in done.stderr
+    assert run(data_dir, "index", stocked.root, HOME=home).returncode == 0
+    stocked.write({".sightline/config.json": "{}"})
+    assert run(data_dir, *arguments, stocked.root, HOME=str(stocked.root)).returncode == 0
+
+
 def test_index_lists_what_is_left_out(data_dir: Path, folder: Files) -> None:
     folder.write({"a.py": STORE, ".env": "SECRET=1\n", "node_modules/x.js": "x\n", "picture.png": b"\x89PNG\x00"})
     done = run(data_dir, "index", folder.root, "--skipped")

@@ -121,7 +121,7 @@ class _Commands:
                     options = Options(settings.search.limit, per_file, settings.search.mode, explain)
                     answer = await sightline.search(found, asked, options)
                 else:
-                    workspace = await sightline.open(_absolute(folder), project)
+                    workspace = await sightline.open(_one_project(folder), project)
                     found = [workspace.project]
                     if workspace.project.id in await sightline.unwanted(asked.filters):
                         raise QueryError("the query leaves out the only project that it is about")
@@ -155,8 +155,9 @@ class _Commands:
 
         async def run() -> int:
             _checked(project)
+            root = _one_project(folder)
             async with self._open(settings) as sightline:
-                workspace = await sightline.open(_absolute(folder), project)
+                workspace = await sightline.open(root, project)
                 with printing.progress(quiet=as_json) as report:
                     summary = await workspace.index(report, force=force)
                 if summary.told and skipped:  # of the work of another process only its failures are known
@@ -298,6 +299,12 @@ def _absolute(folder: Path) -> Path:
 
 def _decided(project: Project) -> dict[str, Any]:
     return {"resolvedBy": project.resolved_by, "trace": list(project.trace)}
+
+
+def _one_project(folder: Path) -> Path:
+    from sightline.adapters import files
+
+    return files.one_project(_absolute(folder))
 
 
 def _summary(summary: Summary, project: Project) -> dict[str, Any]:
