@@ -14,7 +14,7 @@ from sightline.core.globs import below
 from sightline.core.languages import detect
 from sightline.core.model import Filters
 from sightline.core.query import parse
-from sightline.errors import DatabaseError, FolderError, ProjectNotFound, SightlineError
+from sightline.errors import DatabaseError, FolderError, ProjectNotFound, QueryError, SightlineError
 from sightline.lsp import scopes
 from sightline.lsp.folders import Folder
 from sightline.lsp.scopes import Scope
@@ -265,7 +265,7 @@ def _selected(session: Session, path: Path, range_: messages.Range) -> tuple[str
         raise FolderError("that file cannot be read", hint="Is it still there?")
     text = session.text_in(data.decode("utf-8", "replace"), range_)
     if not text.strip():
-        raise FolderError("the selection is empty", hint="Select the code whose like you look for.")
+        raise QueryError("the selection is empty", hint="Select the code whose like you look for.")
     return text, Place(folder.root, relative, range_.start.line, max(range_.start.line, range_.end.line))
 
 
