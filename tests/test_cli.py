@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -54,6 +56,8 @@ def test_json_is_the_protocols_answer(data_dir: Path, stocked: Files) -> None:
         ("kind:class session", ["src/store.py"]),
         ('"assert SessionStore"', ["tests/test_store.py"]),
         ("lang:go session", []),
+        ("-path:tests session", ["src/store.py"]),
+        ('-"class SessionStore" session', ["tests/test_store.py"]),
     ],
 )
 def test_the_query_box_filters(data_dir: Path, stocked: Files, query: str, paths: list[str]) -> None:
@@ -70,13 +74,18 @@ def test_the_query_box_filters(data_dir: Path, stocked: Files, query: str, paths
         (("index", __file__), "is a file, not a folder"),
         (("search", "x", ".", "--project", "Not An Id"), "project id"),
         (("search", "x", ".", "--project", "unknown-project"), "no project has the id"),
-        (("search", "x", ".", "--mode", "psychic"), "search.mode"),
+        (("search", "x", ".", "--mode", "psychic"), "'hybrid', 'lexical', 'semantic'"),
+        (("search", "", "."), "the query is empty"),
+        (("search", '""', "."), "the query is empty"),
+        (("search", "kind:banana", "."), "The kinds are class, struct,"),
+        (("search", "-knid:class x", "."), "Did you mean kind:?"),
     ],
 )
 def test_bad_input_is_one_sentence(data_dir: Path, stocked: Files, arguments: tuple[str, ...], message: str) -> None:
     done = run(data_dir, *(str(stocked.root) if each == "." else each for each in arguments))
-    assert message in done.stderr
+    assert message in re.sub(r"\s*│?\n│?\s*", " ", done.stderr)
     assert "Traceback" not in done.stderr
+    assert done.returncode == 2
 
 
 @pytest.mark.parametrize("url", ["postgresql://nobody:hunter2@127.0.0.1:1/x", "no address at all", "mysql://x/y"])
@@ -84,7 +93,22 @@ def test_a_database_that_is_none_is_one_sentence_without_secrets(data_dir: Path,
     done = run(data_dir, "search", "x", stocked.root, SIGHTLINE_DATABASE_URL=url)
     assert done.returncode == 2
     assert "hunter2" not in done.stderr
+    assert ("a command has to be run again" in done.stderr) == ("127.0.0.1" in url)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("search", "session"), ("index",), ("search", "--no-wait", "session")])
+def test_home_and_what_is_above_are_no_project_but_what_is_below_is(
+    data_dir: Path, stocked: Files, arguments: tuple[str, ...]
+) -> None:
+    home = str(stocked.root.parent)
+    for wide in ("/", home, f"{home}/project/.."):
+        done = run(data_dir, *arguments, wide, HOME=home)
+        assert done.returncode == 2
+        assert "is too wide to be one project" in done.stderr
+    assert run(data_dir, "index", stocked.root, HOME=home).returncode == 0
+    stocked.write({".sightline/config.json": "{}"})
+    assert run(data_dir, *arguments, stocked.root, HOME=str(stocked.root)).returncode == 0
 
 
 def test_index_lists_what_is_left_out(data_dir: Path, folder: Files) -> None:
@@ -124,9 +148,29 @@ def test_the_version_is_told(data_dir: Path) -> None:
 
 def test_output_into_a_closed_pipe_is_no_error(data_dir: Path, stocked: Files) -> None:
     run(data_dir, "index", stocked.root)
-    line = f"{' '.join(command('search', 'session', stocked.root))} | head -c 1"
-    done = subprocess.run(line, shell=True, env=environment(data_dir), capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr
+    for arguments in (
+        ("search", "session", stocked.root),
+        ("search", "session", stocked.root, "--json"),
+        ("projects",),
+    ):
+        output, reader = os.pipe()[::-1]
+        os.close(reader)
+        variables = environment(data_dir)
+        done = subprocess.run(command(*arguments), env=variables, stdout=output, stderr=subprocess.PIPE, check=False)
+        os.close(output)
+        assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("option", ["--json", "--explain"])
+def test_output_onto_a_full_disk_is_one_sentence(data_dir: Path, stocked: Files, option: str) -> None:
+    with open("/dev/full", "w") as full:
+        line = command("search", "session", stocked.root, option)
+        done = subprocess.run(
+            line, env=environment(data_dir), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.stderr == "sightline: the output cannot be written: no space left on device\n"
+    assert done.returncode == 2
 
 
 def test_ctrl_c_keeps_what_is_indexed(data_dir: Path, folder: Files) -> None:
@@ -146,6 +190,27 @@ def test_ctrl_c_keeps_what_is_indexed(data_dir: Path, folder: Files) -> None:
     assert process.returncode == 130
     assert "interrupted" in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_a_job_whose_process_was_killed_is_told_as_interrupted(
+    data_dir: Path, folder: Files, ending: signal.Signals
+) -> None:
+    folder.write({f"m{number}.py": STORE * 200 + f"x = {number}\n" for number in range(400)})
+    process = subprocess.Popen(command("index", folder.root), env=environment(data_dir), stderr=subprocess.DEVNULL)
+    job: dict[str, str] = {}
+    while not job.get("phase") and process.poll() is None:
+        job = json.loads(run(data_dir, "status", folder.root, "--json").stdout)["job"] or {}
+    assert "interrupted" not in job["message"]
+    process.send_signal(ending)
+    process.wait()
+    status = json.loads(run(data_dir, "status", folder.root, "--json").stdout)
+    assert (status["job"]["state"], status["job"]["message"]) in [
+        (state, "interrupted; the next run goes on with it") for state in ("pending", "running")
+    ]
+    assert "interrupted" in run(data_dir, "status", folder.root).stdout
+    assert run(data_dir, "index", folder.root).returncode == 0
+    assert json.loads(run(data_dir, "status", folder.root, "--json").stdout)["job"]["state"] == "completed"
 
 
 async def test_killed_at_ten_random_moments_it_ends_as_a_fresh_index(

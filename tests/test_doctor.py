@@ -105,6 +105,8 @@ async def test_a_database_that_does_not_answer_fails(data_dir: Path, opener: Ope
     url = DatabaseSettings(url="postgresql://nobody:hunter2@127.0.0.1:1/x")
     checks = await checked(Settings(data_dir=data_dir, database=url), opener, folder.root)
     assert_only_fails(checks, "database")
+    assert "must run and be reachable" in checks["database"].hint
+    assert "doctor" not in checks["database"].hint
     assert "hunter2" not in "".join(str(check) for check in checks.values())
 
 

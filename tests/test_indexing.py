@@ -130,6 +130,30 @@ async def test_nothing_indexed_says_why(
     assert sentence in (await index(workspace)).sentence()
 
 
+async def test_what_is_left_out_for_its_content_is_told_by_every_run(workspace: Workspace, folder: Files) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"
+    folder.write({"a.py": SESSION, "deploy": key, "b.bin2": b"\x00\x01\x02" * 100, ".env": "KEY=1\n"})
+    past = os.stat(folder.root / "a.py").st_mtime - 10
+    for path in folder.root.iterdir():
+        os.utime(path, (past, past))
+    first = await index(workspace)
+    expected = {(".env", "secret"), ("b.bin2", "binary"), ("deploy", "secret")}
+    assert {(each.path, each.reason) for each in first.skipped} == expected
+    again = await index(workspace)
+    assert {(each.path, each.reason) for each in again.skipped} == expected
+    assert {(each.path, each.reason) for each in await workspace.left_out()} == expected
+    assert again.files_read == 0
+    assert again.sentence() == "0 files indexed: all 1 files are unchanged"
+    assert (await workspace.status())["files"] == 1
+
+
+async def test_a_path_that_does_not_exist_is_told_by_its_name(workspace: Workspace, folder: Files) -> None:
+    workspace.indexer.touch(["no/such.py"])
+    async with workspace.indexer.writing() as writer:
+        assert writer is not None
+        assert (await workspace.indexer.settle(writer)).sentence() == "0 files indexed: no/such.py not found"
+
+
 async def test_an_empty_file_is_indexed_without_chunks(workspace: Workspace, folder: Files) -> None:
     folder.write({"empty.py": ""})
     summary = await index(workspace)

@@ -79,7 +79,10 @@ async def test_an_entry_tells_its_other_places_and_signals(
     output = capsys.readouterr().out
     assert output.startswith("a [b] :smile:.py:")
     assert re.search(r"also at line \d+", output)
-    assert re.search(r"\d\.\d\d = cosine [+-]\d", output)
+    explained = re.search(r"(strong|good|weak) by relevance \d\.\d\d; rank (\d+\.\d\d) = (cosine .*)", output)
+    assert explained
+    shares = [float(each) for each in re.findall(r"[+-]\d+\.\d\d", explained[3])]
+    assert abs(sum(shares) - float(explained[2])) <= 0.01 * len(shares)
 
 
 @pytest.mark.parametrize("query", ["[/]", "[bold]x", "[/foo]", "plain", ":smile:", "a'b", "\x1b[31m"])
@@ -120,6 +123,18 @@ def test_a_folder_without_anything_has_a_status(capsys: pytest.CaptureFixture[st
     shown = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert shown["project"] == "[b]name (id)"
     assert (shown["languages"], shown["current since"], shown["last job"]) == ("none", "never", "none")
+
+
+def test_a_status_is_one_line_a_fact_however_long(capsys: pytest.CaptureFixture[str]) -> None:
+    job = {"state": "running", "status_message": "interrupted; the next run goes on with it"}
+    status = {"files": 0, "chunks": 0, "size_bytes": 0, "last_indexed_at": None, "languages": {}, "job": job}
+    root = Path("/some/where") / ("deep/" * 60)
+    printing.show_status(Project("id", "name", "db", "folder"), root, status)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8
+    assert lines[0] == f"folder         {root}"
+    assert lines[-1] == "last job       interrupted; the next run goes on with it"
+    assert not any(line != line.rstrip() for line in lines)
 
 
 async def test_a_status_tells_counts_and_the_last_job(

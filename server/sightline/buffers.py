@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,8 @@ from sightline.core.symbols import Symbol
 from sightline.errors import SightlineError
 from sightline.overlays import Draft, Overlaid, Overlay
 
+READ_SECONDS: Final = 0.25
+"""How long an answer waits for texts that have just been changed."""
 QUIET_SECONDS: Final = 0.1
 """A text is analysed when nobody has typed for so long."""
 ENCODINGS: Final = ("utf-8", "utf-8-sig", "latin-1", "cp1252")
@@ -72,6 +74,11 @@ class Buffers:
     def busy(self) -> bool:
         """Whether texts wait to be analysed, or to be compared with the index."""
         return bool(self._following) or (self._checking is not None and not self._checking.done())
+
+    @property
+    def unread(self) -> tuple[asyncio.Task[None], ...]:
+        """What reads the texts that no search has yet."""
+        return tuple(self._following.values())
 
     def show(self, texts: Mapping[str, str]) -> None:
         """The documents that are open now."""
@@ -172,6 +179,14 @@ class Buffers:
 
     def _is_left_out(self, path: str) -> bool:
         return Ignore(self.checkout.root, self._rules).check(path).reason is not None
+
+
+async def all_read(buffers: Iterable[Buffers]) -> bool:
+    """Whether searches have every document's text; waits for it, as long as nobody notices."""
+    reading = {task for each in buffers for task in each.unread}
+    if reading:
+        _, reading = await asyncio.wait(reading, timeout=READ_SECONDS)
+    return not reading
 
 
 class Unsaved:

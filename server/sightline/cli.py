@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from sightline import __version__, cli_projects
 from sightline.core.identity import parse_id
@@ -22,13 +25,17 @@ from sightline.errors import QueryError, SightlineError
 from sightline.settings import Settings, parse
 
 if TYPE_CHECKING:
+    from sightline.core.model import Query
     from sightline.jobs import Summary
     from sightline.projects import Project
     from sightline.workspaces import Workspaces
 
 Opener = Callable[[Settings], AbstractAsyncContextManager["Workspaces"]]
-FOUND, NOTHING_FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes, as grep's; 130 is the shell's for Ctrl-C."""
+FOUND, NOTHING_FOUND, FAILED, INTERRUPTED, CUT_OFF = 0, 1, 2, 130, 141
+"""Exit codes, as grep's; 130 is the shell's for Ctrl-C, 141 for a pipe whose reader has seen enough."""
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_NEGATED: Final = re.compile(r'-(?:[a-z]+:|")')
+"""What a query may begin with, and no option of ours does."""
 
 Folder = Annotated[Path, typer.Argument(help="The folder to look at.", show_default="this folder")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -46,7 +53,7 @@ def build(open_sightline: Opener) -> typer.Typer:
     )
     commands = _Commands(open_sightline)
     app.callback(invoke_without_command=True)(commands.options)
-    app.command()(commands.search)
+    app.command(cls=_SearchCommand)(commands.search)
     app.command()(commands.index)
     app.command()(commands.status)
     app.add_typer(cli_projects.build(open_sightline, _settings, _finish), name="projects")
@@ -54,6 +61,13 @@ def build(open_sightline: Opener) -> typer.Typer:
     app.command()(commands.serve)
     app.command()(commands.nvim)
     return app
+
+
+class _SearchCommand(TyperCommand):
+    """Takes a query that begins with a negated filter for a query, and not for an option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [f" {each}" if _NEGATED.match(each) else each for each in args])
 
 
 class _Commands:
@@ -80,7 +94,10 @@ class _Commands:
             int | None, typer.Option("--limit", "-n", min=1, max=50, help="How many files to show.")
         ] = None,
         per_file: Annotated[int, typer.Option(min=1, max=50, help="How many hits of one file to show.")] = 1,
-        mode: Annotated[str | None, typer.Option(help="hybrid, lexical or semantic.")] = None,
+        mode: Annotated[
+            Literal["hybrid", "lexical", "semantic"] | None,
+            typer.Option(help="What to compare: words, meaning or both."),
+        ] = None,
         as_json: Json = False,
         explain: Annotated[bool, typer.Option("--explain", help="Show each signal's share.")] = False,
         no_wait: Annotated[bool, typer.Option("--no-wait", help="Search what is indexed, do not index first.")] = False,
@@ -89,7 +106,6 @@ class _Commands:
         """Index the folder as far as it has changed, then search it."""
         from sightline import printing
         from sightline.answers import to_answer
-        from sightline.core.query import parse as parse_query
         from sightline.searching import Options
 
         chosen = {"limit": limit, "mode": mode}
@@ -97,7 +113,7 @@ class _Commands:
 
         async def run() -> int:
             _checked(project)
-            asked = parse_query(query)
+            asked = _asked(query)
             async with self._open(settings) as sightline:
                 if asked.filters.projects:  # these may be anywhere: none of them is indexed first
                     found = await sightline.named(asked.filters, project) or []
@@ -105,7 +121,7 @@ class _Commands:
                     options = Options(settings.search.limit, per_file, settings.search.mode, explain)
                     answer = await sightline.search(found, asked, options)
                 else:
-                    workspace = await sightline.open(_absolute(folder), project)
+                    workspace = await sightline.open(_one_project(folder), project)
                     found = [workspace.project]
                     if workspace.project.id in await sightline.unwanted(asked.filters):
                         raise QueryError("the query leaves out the only project that it is about")
@@ -139,10 +155,13 @@ class _Commands:
 
         async def run() -> int:
             _checked(project)
+            root = _one_project(folder)
             async with self._open(settings) as sightline:
-                workspace = await sightline.open(_absolute(folder), project)
+                workspace = await sightline.open(root, project)
                 with printing.progress(quiet=as_json) as report:
                     summary = await workspace.index(report, force=force)
+                if summary.told and skipped:  # of the work of another process only its failures are known
+                    summary.skipped = [*summary.failed, *await workspace.left_out()]
             if as_json:
                 typer.echo(json.dumps(_summary(summary, workspace.project)))
             else:
@@ -222,6 +241,7 @@ def _finish(work: Coroutine[Any, Any, int]) -> None:
     """Runs a command; whatever goes wrong is one sentence on stderr and an exit code."""
     try:
         code = asyncio.run(work)
+        sys.stdout.flush()
     except SightlineError as error:
         typer.secho(f"sightline: {error}", err=True, fg="red")
         if error.hint:
@@ -231,10 +251,30 @@ def _finish(work: Coroutine[Any, Any, int]) -> None:
         typer.echo("sightline: interrupted; what is indexed stays, and the next run goes on from there", err=True)
         code = INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough; without this the interpreter complains when it flushes.
-        sys.stderr.close()
-        code = FOUND
+        _forget_output()
+        code = CUT_OFF
+    except OSError as error:
+        if error.errno not in _NO_ROOM or error.filename is not None:
+            raise
+        _forget_output()
+        typer.secho(f"sightline: the output cannot be written: {os.strerror(error.errno).lower()}", err=True, fg="red")
+        code = FAILED
     raise typer.Exit(code)
+
+
+def _forget_output() -> None:
+    """What is still to be written goes nowhere: the interpreter would complain of it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _asked(text: str) -> Query:
+    """QueryError for a query that asks for nothing, or cannot be read, before anything is indexed for it."""
+    from sightline.core.query import NO_FILTERS, parse
+
+    query = parse(text)
+    if not query.text and query.filters == NO_FILTERS:
+        raise QueryError("the query is empty", hint="Give it words, a name, or a filter such as lang:py.")
+    return query
 
 
 def _settings(command_line: dict[str, Any]) -> Settings:
@@ -259,6 +299,12 @@ def _absolute(folder: Path) -> Path:
 
 def _decided(project: Project) -> dict[str, Any]:
     return {"resolvedBy": project.resolved_by, "trace": list(project.trace)}
+
+
+def _one_project(folder: Path) -> Path:
+    from sightline.adapters import files
+
+    return files.one_project(_absolute(folder))
 
 
 def _summary(summary: Summary, project: Project) -> dict[str, Any]:

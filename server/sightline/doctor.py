@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sightline.adapters import embedded, embedding, files
+from sightline.adapters import embedded, embedding, files, postgres
 from sightline.core import grammars, languages
 from sightline.errors import DatabaseError, SightlineError
 from sightline.settings import Settings
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from sightline.workspaces import Workspaces
 
 LOW_DISK: Final = 500_000_000
+UNREACHED: Final = (
+    "The server must run and be reachable from here: check the host and port in SIGHTLINE_DATABASE_URL with psql or"
+    " pg_isready, or unset it to use the embedded Postgres."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,9 @@ async def examine(
                 _leftovers(await sightline.care.findings()),
             ]
     except SightlineError as error:
-        checks.append(Check("database" if isinstance(error, DatabaseError) else "start", False, str(error), error.hint))
+        own = UNREACHED if settings.database.url else "Try again in a moment; the embedded Postgres may be restarting."
+        hint = own if error.hint == postgres.NO_ANSWER else error.hint
+        checks.append(Check("database" if isinstance(error, DatabaseError) else "start", False, str(error), hint))
     return checks
 
 

@@ -24,7 +24,7 @@ from sightline.adapters.store import Checkout, Store
 from sightline.adapters.writing import INDEXED, Counts, FileRow, Writer, made_with
 from sightline.errors import AnalysisError, Cancelled, SightlineError
 from sightline.jobs import Progress, Report, State, Summary
-from sightline.planning import Plan, batches, divided, is_unchanged, task_of
+from sightline.planning import Plan, batches, divided, is_unchanged, task_of, unindexed
 from sightline.rounds import Run, add, count
 
 FEW: Final = 20
@@ -227,6 +227,7 @@ class Indexer:
         if self.cancelled:
             raise Cancelled("The job was cancelled.")
         run.summary.files_seen += plan.seen
+        run.summary.files_unchanged += plan.unchanged
         run.summary.skipped += plan.skipped
         if run.job is not None:
             total = len(plan.to_read)
@@ -274,9 +275,12 @@ class Indexer:
             if not ((row := rows.get(each.path)) is not None and trusted and is_unchanged(each, row))
         )
         gone = tuple(row for path, row in rows.items() if path not in found)
+        unread = found.keys() - {each.path for each, _ in to_read}
+        left_out = unindexed(rows[path] for path in unread)
         # Open files first, then the freshest: what somebody works on is what somebody looks for.
         to_read = tuple(sorted(to_read, key=lambda pair: (pair[0].path not in self._preferred, -pair[0].stat.mtime_ns)))
-        return Plan(to_read, gone, len(found), scan.skipped, force, rebuild)
+        unchanged = len(unread) - len(left_out)
+        return Plan(to_read, gone, len(found), unchanged, (*scan.skipped, *left_out), force, rebuild)
 
     async def _execute(self, plan: Plan, run: Run) -> None:
         """Removes what is gone, then analyses batches in the workers while finished ones are stored."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 from uuid import UUID
@@ -46,6 +46,8 @@ class Summary:
     files_seen: int = 0
     files_read: int = 0
     files_indexed: int = 0
+    files_unchanged: int = 0
+    """Files whose index is that of their bytes as they are."""
     files_removed: int = 0
     chunks_added: int = 0
     chunks_removed: int = 0
@@ -71,14 +73,17 @@ class Summary:
             parts += [f"{len(self.failed)} failed"] if self.failed else []
             return f"{', '.join(parts)}: {self.chunks_added} chunks new, {self.chunks_removed} gone"
         if self.failed:
-            return f"0 files indexed: {len(self.failed)} of {self.files_seen} files failed ({self._reasons()})"
-        unchanged = self.files_seen - sum(not each.is_folder for each in self.skipped if each.stat is not None)
-        if unchanged > 0:
-            return f"0 files indexed: all {unchanged} files are unchanged"
+            lost = [each.path for each in self.failed if each.reason == "vanished"]
+            if len(lost) == len(self.failed):
+                return f"0 files indexed: {', '.join(lost[:3])}{', ...' if lost[3:] else ''} not found"
+            return f"0 files indexed: {len(self.failed)} failed ({_reasons(self.failed)})"
+        if self.files_unchanged:
+            return f"0 files indexed: all {self.files_unchanged} files are unchanged"
         if self.skipped:
-            return f"0 files indexed: everything is left out ({self._reasons()})"
+            return f"0 files indexed: everything is left out ({_reasons(self.skipped)})"
         return "0 files indexed: the folder is empty"
 
-    def _reasons(self) -> str:
-        counted = Counter(each.reason for each in self.skipped)
-        return ", ".join(f"{reason}: {count}" for reason, count in counted.items())
+
+def _reasons(skipped: Sequence[Skipped]) -> str:
+    counted = Counter(each.reason for each in skipped)
+    return ", ".join(f"{reason}: {count}" for reason, count in counted.items())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 from sightline.adapters import files
 from sightline.adapters.analysing import FileTask, Result
@@ -26,6 +26,8 @@ class Plan:
     to_read: tuple[tuple[Found, FileRow | None], ...]
     gone: tuple[FileRow, ...]
     seen: int
+    unchanged: int
+    """Indexed files that need not be read."""
     skipped: tuple[Skipped, ...]
     force: bool
     """Files are analysed although their bytes are those of the index."""
@@ -38,6 +40,13 @@ def is_unchanged(found: Found, row: FileRow) -> bool:
     if row.outcome in RETRIED or found.stat != row.stat:
         return False
     return found.stat.mtime_ns + RACY_NS < row.indexed_ns
+
+
+def unindexed(rows: Iterable[FileRow]) -> tuple[Skipped, ...]:
+    """Files that were read once and are not indexed for what they hold."""
+    return tuple(
+        Skipped(row.path, cast(files.Reason, row.outcome), stat=row.stat) for row in rows if row.outcome != INDEXED
+    )
 
 
 def task_of(found: Found, row: FileRow | None, stored: tuple[StoredChunk, ...], plan: Plan) -> FileTask:

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.syntax import Syntax
-from rich.table import Table
 from rich.text import Text
 
 from sightline import messages
@@ -88,7 +87,6 @@ def show_summary(summary: Summary, *, listed: bool) -> None:
 
 def show_status(project: Project, root: Path, status: Mapping[str, Any]) -> None:
     """Counts and the last job."""
-    table = Table.grid(padding=(0, 2))
     job = status["job"]
     rows = {
         "folder": str(root),
@@ -99,11 +97,17 @@ def show_status(project: Project, root: Path, status: Mapping[str, Any]) -> None
         "chunks": f"{status['chunks']:,}",
         "languages": ", ".join(f"{name} {count}" for name, count in status["languages"].items()) or "none",
         "current since": f"{status['last_indexed_at']:%Y-%m-%d %H:%M:%S} UTC" if status["last_indexed_at"] else "never",
-        "last job": f"{job['state']}: {job['status_message']}" if job else "none",
+        "last job": _last_job(job) if job else "none",
     }
+    console, width = _console(), max(map(len, rows))
     for name, value in rows.items():
-        table.add_row(Text(name, style="dim"), Text(value))
-    _console().print(table)
+        console.print(Text.assemble((f"{name:{width}}  ", "dim"), value))
+
+
+def _last_job(job: Mapping[str, Any]) -> str:
+    if job["state"] in ("pending", "running"):  # a message says that nobody is at it
+        return str(job["status_message"] or job["state"])
+    return f"{job['state']}: {job['status_message']}"
 
 
 def show_projects(projects: Sequence[ProjectInfo]) -> None:
@@ -178,8 +182,13 @@ def _elsewhere(is_here: bool) -> str:
     return "" if is_here else " (on another host)"
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise  # the command line knows what to do; rich would end the process with the code for "nothing found"
+
+
 def _console() -> Console:
-    return Console(soft_wrap=True, emoji=False)
+    return _Console(soft_wrap=True, emoji=False)
 
 
 def _show_hit(console: Console, hit: messages.Hit, project: str | None) -> None:
@@ -199,7 +208,10 @@ def _show_hit(console: Console, hit: messages.Hit, project: str | None) -> None:
         console.print(f"    [dim]also at line {others}[/]", highlight=False)
     if hit.signals:
         shares = "  ".join(f"{name} {value:+.2f}" for name, value in hit.signals.items())
-        console.print(f"    [dim]{hit.score:.2f} = {shares}[/]", highlight=False)
+        rank = sum(hit.signals.values())
+        console.print(
+            f"    [dim]{hit.label} by relevance {hit.score:.2f}; rank {rank:.2f} = {shares}[/]", highlight=False
+        )
     console.print()
 
 

@@ -52,7 +52,8 @@ def add(total: Summary, done: Summary) -> None:
 
 
 _COUNTED: Final = (
-    "files_seen", "files_read", "files_indexed", "files_removed", "chunks_added", "chunks_removed", "texts_embedded",
+    "files_seen", "files_read", "files_indexed", "files_unchanged", "files_removed", "chunks_added", "chunks_removed",
+    "texts_embedded",
 )  # fmt: skip
 
 
@@ -60,6 +61,7 @@ def count(summary: Summary, result: Result, changed: Result, counts: Counts) -> 
     """A batch to the summary of its round."""
     summary.files_read += len(result.read) + len(result.skipped)
     summary.files_indexed += len(changed.read)
+    summary.files_unchanged += len(result.read) - len(changed.read)
     summary.skipped += result.skipped
     summary.chunks_added += counts.chunks_added
     summary.chunks_removed += counts.chunks_removed

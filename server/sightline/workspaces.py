@@ -30,6 +30,7 @@ from sightline.core.query import parse
 from sightline.errors import FolderError, QueryError, SightlineError
 from sightline.indexing import Indexer
 from sightline.jobs import Progress, Report, Summary
+from sightline.planning import unindexed
 from sightline.projects import Project, Projects
 from sightline.searching import Answer, Options, Search, Source
 from sightline.settings import SearchSettings, Settings
@@ -199,6 +200,12 @@ class Workspace:
     async def search(self, text: str, options: Options) -> Answer:
         """Answers one line of the query box."""
         return await self._search.search(parse(text), options)
+
+    async def left_out(self) -> list[files.Skipped]:
+        """Every file and folder that is not indexed, and why, as far as the files' names and the index tell."""
+        scan = await asyncio.to_thread(files.scan, self.checkout.root, self.rules)
+        rows = await self.store.files(self.checkout.repository_id)
+        return [*scan.skipped, *unindexed(rows[each.path] for each in scan.found if each.path in rows)]
 
     async def status(self) -> dict[str, Any]:
         """Counts and the last jobs."""

@@ -455,7 +455,7 @@ async def test_any_name_is_quoted(external: External, name: str) -> None:
     [
         ("plain", "may not create databases", "ALTER ROLE <role> CREATEDB;"),
         ("wrong", "refused the role or its password", "PGPASSWORD"),
-        ("gone", "does not answer", "goes on when it is back"),
+        ("gone", "does not answer", "must run and be reachable"),
     ],
 )
 async def test_doctor_says_the_same(

@@ -299,7 +299,7 @@ async def test_a_selection_without_code_is_refused(
         "range": {"start": lines[0], "end": lines[1]},
     }
     error = await client.refused("sightline/similar", params)
-    assert (error.code, error.message) == (-32803, "the selection is empty")
+    assert (error.code, error.message, error.data["code"]) == (-32602, "the selection is empty", "badQuery")
 
 
 async def test_a_file_that_is_gone_has_no_selection(client: Client, shop: Files) -> None:

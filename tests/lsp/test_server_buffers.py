@@ -74,6 +74,24 @@ async def test_a_document_is_found_as_it_is_typed_and_its_file_again_when_it_clo
     assert paths(await client.request("sightline/search", asking("CookieJar"))) == []
 
 
+async def test_an_answer_has_what_was_just_typed_or_says_that_it_lacks_it(client: Client, shop: Files) -> None:
+    path = shop.root / "src/upload.py"
+    client.notify("textDocument/didOpen", opened(path, UPLOAD))
+    for version in range(2, 12):
+        text = f"def typed_{version}(): pass\n" + UPLOAD
+        client.notify("textDocument/didChange", changed(path, version, {"text": text}))
+        answer = await client.request("sightline/search", asking(f"typed_{version}"))
+        if answer["complete"]:
+            assert (answer["degraded"], paths(answer)) == ([], ["src/upload.py"])
+        else:
+            unread = {"code": "indexing", "message": "an unsaved document is still being read"}
+            assert answer["degraded"] == [unread]
+            await eventually(client, "sightline/search", asking(f"typed_{version}"), lambda it: it["complete"])
+    client.notify("textDocument/didOpen", opened(shop.root / "src/huge.py", COOKIE * 5000))
+    answer = await client.request("sightline/search", asking("CookieJar"))
+    assert answer["complete"] == (paths(answer) == ["src/huge.py"])
+
+
 async def test_a_key_is_searchable_within_300_ms(client: Client, shop: Files) -> None:
     path = shop.root / "src/upload.py"
     client.notify("textDocument/didOpen", opened(path, UPLOAD))

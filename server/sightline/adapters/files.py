@@ -16,6 +16,7 @@ from sightline.adapters.ignoring import Ignore, Level, Rules, Verdict, never, pa
 from sightline.core import exclusions
 from sightline.core.exclusions import Reason
 from sightline.errors import Cancelled, FolderError
+from sightline.settings import CONFIG
 
 __all__ = ["Content", "Found", "Reason", "Rules", "Scan", "Skipped", "Stat", "explain", "read", "scan"]
 
@@ -179,6 +180,16 @@ def resolved(root: Path) -> Path:
             return Path(resolved)
     except (OSError, ValueError) as error:
         raise _unusable(root, error) from error
+
+
+def one_project(folder: Path) -> Path:
+    """The folder without links; FolderError where nobody means all of it: the home folder, and those above it."""
+    root = resolved(folder)
+    home = Path(os.path.realpath(os.path.expanduser("~")))
+    if home.is_relative_to(root) and not (root / CONFIG).is_file():
+        hint = f"Name a folder of yours below it; if all of it shall be one project, put a {CONFIG} there."
+        raise FolderError(f"{str(root)!r} is too wide to be one project.", hint=hint)
+    return root
 
 
 def _relative(root: Path) -> FolderError:

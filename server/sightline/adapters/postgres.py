@@ -31,6 +31,10 @@ _UNAVAILABLE = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.In
                 asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
                 asyncpg.InternalClientError)  # fmt: skip
 
+NO_ANSWER: Final = (
+    "Nothing is lost: an editor goes on when it is back, a command has to be run again. `sightline doctor` looks at it."
+)
+
 
 class Server:
     """A Postgres server, embedded or the user's own."""
@@ -298,9 +302,7 @@ def translated() -> Iterator[None]:
             hint="Close what uses it, raise its max_connections, or lower database.maxConnections.",
         ) from error
     except _UNAVAILABLE as error:
-        raise DatabaseUnavailable(
-            "the database does not answer", hint="Run `sightline doctor`; work goes on when it is back."
-        ) from error
+        raise DatabaseUnavailable("the database does not answer", hint=NO_ANSWER) from error
     except asyncpg.PostgresError as error:
         reason = type(error).__name__
         raise DatabaseError(

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -21,6 +21,8 @@ from sightline.adapters.postgres import LOADING_SECONDS, Server, translated
 from sightline.adapters.signals import Ears, Seat, forward
 from sightline.adapters.writing import WRITER_LOCK, FileRow, Writer
 from sightline.core.diffing import Position, StoredChunk
+
+INTERRUPTED: Final = "interrupted; the next run goes on with it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,23 @@ class Store:
         return found[0] if found else None
 
     async def jobs(self, repository_id: int, limit: int = 50) -> list[dict[str, Any]]:
-        """The checkout's jobs, the newest first."""
-        return await self._jobs("repository_id = $1 order by created_at desc, id limit $2", repository_id, limit)
+        """The checkout's jobs, the newest first; of one whose process has ended, the message says so."""
+        newest = "repository_id = $1 order by created_at desc, id limit $2"
+        found = await self._jobs(newest, repository_id, limit)
+        if not any(map(_has_begun, found)) or await self._is_being_written(repository_id):
+            return found
+        found = await self._jobs(newest, repository_id, limit)  # it may just have ended in good order
+        return [{**job, "message": INTERRUPTED} if _has_begun(job) else job for job in found]
+
+    async def _is_being_written(self, repository_id: int) -> bool:
+        pool = await self.pool()
+        with translated():
+            return bool(await pool.fetchval(
+                "select exists (select 1 from pg_locks where locktype = 'advisory' and granted and objsubid = 2"
+                " and classid::bigint = $1 and objid::bigint = $2"
+                " and database = (select oid from pg_database where datname = current_database()))",
+                WRITER_LOCK, repository_id,
+            ))  # fmt: skip
 
     async def _jobs(self, condition: str, *arguments: object) -> list[dict[str, Any]]:
         pool = await self.pool()
@@ -234,6 +251,10 @@ class Store:
             yield seat
         finally:
             await seat.close()
+
+
+def _has_begun(job: Mapping[str, Any]) -> bool:
+    return job["state"] in ("pending", "running") and bool(job["phase"])
 
 
 def _file_row(row: asyncpg.Record) -> FileRow:

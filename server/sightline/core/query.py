@@ -78,7 +78,9 @@ def _language(value: str) -> tuple[str, ...]:
 def _kind(value: str) -> tuple[str]:
     kind = _SHORT_KINDS.get(value.lower(), value.lower())
     if kind not in KINDS:
-        raise QueryError(f'unknown kind "{value}"', hint=_suggestion(kind, KINDS))
+        raise QueryError(
+            f'unknown kind "{value}"', hint=_suggestion(kind, KINDS) or f"The kinds are {', '.join(KINDS)}."
+        )
     return (kind,)
 
 

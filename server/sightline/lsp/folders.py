@@ -253,7 +253,7 @@ class Folder:
         if state.problem is not None:
             sentence = str(state.problem)
             if sentence != self._failure:
-                LOG.error("%s is not indexed: %s. %s", self.root.name, sentence, state.problem.hint)
+                LOG.error("%s is not indexed: %s. %s", self.root.name, sentence.rstrip("."), state.problem.hint)
             self._before = max(self._before, min(ALMOST, self.percent))
             self.problem, self.progress, self._outcome, self._failure = state.problem, None, sentence, sentence
             self._moved.set()

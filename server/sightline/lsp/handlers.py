@@ -7,14 +7,14 @@ import time
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sightline import __version__, messages
 from sightline.core.globs import below
 from sightline.core.languages import detect
 from sightline.core.model import Filters
 from sightline.core.query import parse
-from sightline.errors import DatabaseError, FolderError, ProjectNotFound, SightlineError
+from sightline.errors import DatabaseError, FolderError, ProjectNotFound, QueryError, SightlineError
 from sightline.lsp import scopes
 from sightline.lsp.folders import Folder
 from sightline.lsp.scopes import Scope
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # heavy: see `session.HEAVY`
 JOB_SECONDS: Final = 3.0
 """How long `sightline/index` waits for the job that it began to run, so that its counts are known."""
 BIGGEST: Final = 10
+UNREAD: Final = messages.Degraded(code="indexing", message="an unsaved document is still being read")
 
 
 async def search(session: Session, params: messages.SearchParams) -> messages.Answer:
@@ -34,8 +35,9 @@ async def search(session: Session, params: messages.SearchParams) -> messages.An
     query = parse(f"{_words(params.filters)}{params.query}")
     scope = await scopes.of(session, params, query.filters)
     narrowed = replace(query, filters=_narrowed(session, params, query.filters))
+    is_read = await _all_read(session, scope)
     answer = await scope.engine.search(narrowed, _options(session, params, scope))
-    return _told(session, scope, answer, started)
+    return _told(session, scope, answer, started, is_read=is_read)
 
 
 async def similar(session: Session, params: messages.SimilarParams) -> messages.Answer:
@@ -45,8 +47,9 @@ async def similar(session: Session, params: messages.SimilarParams) -> messages.
     path = session.path_of(params.text_document.uri)
     text, place = await asyncio.to_thread(_selected, session, path, params.range)
     filters = _narrowed(session, params, parse(_words(params.filters)).filters)
+    is_read = await _all_read(session, scope)
     answer = await scope.engine.similar(text, place, filters, _options(session, params, scope))
-    return _told(session, scope, answer, started)
+    return _told(session, scope, answer, started, is_read=is_read)
 
 
 async def status(session: Session, params: messages.StatusParams) -> messages.Status:
@@ -219,13 +222,21 @@ def _options(session: Session, params: messages.LimitParams, scope: Scope) -> Op
     return Options(limit, params.max_per_file, mode, params.explain)
 
 
-def _told(session: Session, scope: Scope, answer: Answer, started: float) -> messages.Answer:
+async def _all_read(session: Session, scope: Scope) -> bool:
+    """Whether the search has the texts of all open documents in its scope."""
+    from sightline.buffers import all_read
+
+    ids = {each.id for each in scope.projects}
+    return await all_read(each.buffers for each in session.opened() if each.project.id in ids)
+
+
+def _told(session: Session, scope: Scope, answer: Answer, started: float, *, is_read: bool) -> messages.Answer:
     from sightline.answers import to_answer
 
     folders = scope.folders
     message = to_answer(answer, scope.projects, 0.0, session.encoding)
     behind = [each for each in folders if each.percent < 100]
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if behind or not message.complete:
         percents = [each.percent for each in behind]
         if not behind or any(each.role == "reader" for each in folders):  # of others' work only the database tells
@@ -235,6 +246,9 @@ def _told(session: Session, scope: Scope, answer: Answer, started: float) -> mes
             "indexed_percent": min(percents),
             "degraded": session.degraded() or message.degraded,
         }
+    if not is_read:
+        changes["complete"] = False
+        changes["degraded"] = (*changes.get("degraded", ()), UNREAD)
     # Last, so that it counts the making of the message.
     changes["took_ms"] = round((time.perf_counter() - started) * 1000, 2)
     return message.model_copy(update=changes)
@@ -251,7 +265,7 @@ def _selected(session: Session, path: Path, range_: messages.Range) -> tuple[str
         raise FolderError("that file cannot be read", hint="Is it still there?")
     text = session.text_in(data.decode("utf-8", "replace"), range_)
     if not text.strip():
-        raise FolderError("the selection is empty", hint="Select the code whose like you look for.")
+        raise QueryError("the selection is empty", hint="Select the code whose like you look for.")
     return text, Place(folder.root, relative, range_.start.line, max(range_.start.line, range_.end.line))
 
 

@@ -252,7 +252,7 @@ class Session:
     def _tell(self, error: SightlineError) -> None:
         """Notes why there is no application, and logs it once."""
         if str(self.problem) != str(error):
-            LOG.error("%s. %s", error, error.hint)
+            LOG.error("%s. %s", str(error).rstrip("."), error.hint)
         self.problem = error
         self._ready.set()
         self._changed.set()
