@@ -24,14 +24,16 @@ def to_answer(
     answer: searching.Answer, projects: Sequence[Project], took_ms: float, encoding: Encoding = "utf-16"
 ) -> messages.Answer:
     """The message of an answer."""
-    degraded = () if answer.complete else (messages.Degraded(code="indexing", message="the first scan has not ended"),)
+    degraded = [messages.Degraded(code=each.code, message=each.message) for each in answer.lacks]
+    if answer.indexed_percent < 100:
+        degraded.insert(0, messages.Degraded(code="indexing", message="the first scan has not ended"))
     return messages.Answer(
         hits=tuple(to_hit(hit, encoding) for hit in answer.hits),
         projects=tuple(to_project(project) for project in projects),
         complete=answer.complete,
         indexed_percent=answer.indexed_percent,
         mode=answer.mode,
-        degraded=degraded,
+        degraded=tuple(degraded),
         took_ms=round(took_ms, 2),
     )
 

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from sightline.adapters import files
-from sightline.adapters.analysing import FileTask, Result, Task, Workers, recall_nothing
+from sightline.adapters.analysing import Embedder, FileTask, Result, Task, Workers, recall_nothing
 from sightline.adapters.ignoring import Ignore
 from sightline.adapters.snapshots import FilePlace, KnownFiles, Snapshot, Snapshots
 from sightline.adapters.store import Checkout
@@ -34,17 +34,17 @@ class Analyser:
     """Makes of a text what the index would make of it, in a worker process."""
 
     workers: Workers
-    provider: str
-    model: str
+    embedder: Callable[[], Embedder]
+    """The model that serves now, if it is a local one."""
 
     async def begun(self, root: Path, rules: files.Rules) -> None:
         """Lets the worker process begin, while somebody still types what it is to analyse."""
         with contextlib.suppress(SightlineError):
-            await self.workers.run(Task(root, rules, (), self.provider, self.model), recall_nothing)
+            await self.workers.run(Task(root, rules, (), self.embedder()), recall_nothing)
 
     async def analysed(self, root: Path, path: str, data: bytes, rules: files.Rules) -> Result:
         """As of a file of these bytes; AnalysisError where it cannot be analysed."""
-        task = Task(root, rules, (FileTask(path, len(data), None, (), data),), self.provider, self.model)
+        task = Task(root, rules, (FileTask(path, len(data), None, (), data),), self.embedder())
         return await self.workers.run(task, recall_nothing)
 
 
@@ -251,4 +251,5 @@ def _draft_of(place: FilePlace, hashes: Sequence[bytes], result: Result) -> Draf
         result.kinds,
         result.vectors if len(result.vectors) else None,
         result.sign_bits,
+        result.embedder_id,
     )

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -21,7 +22,7 @@ from typer.core import TyperCommand
 
 from sightline import __version__, cli_projects
 from sightline.core.identity import parse_id
-from sightline.errors import QueryError, SightlineError
+from sightline.errors import QueryError, SettingsError, SightlineError
 from sightline.settings import Settings, parse
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def build(open_sightline: Opener) -> typer.Typer:
     app.command()(commands.index)
     app.command()(commands.status)
     app.add_typer(cli_projects.build(open_sightline, _settings, _finish), name="projects")
+    app.command()(commands.model)
     app.command()(commands.doctor)
     app.command()(commands.serve)
     app.command()(commands.nvim)
@@ -127,7 +129,7 @@ class _Commands:
                         raise QueryError("the query leaves out the only project that it is about")
                     if not no_wait:
                         with printing.progress(quiet=as_json) as report:
-                            await workspace.index(report)
+                            await workspace.refresh(report)
                     started = time.perf_counter()
                     own = workspace.settings
                     answer = await workspace.search(query, Options(own.limit, per_file, own.mode, explain))
@@ -145,6 +147,8 @@ class _Commands:
         folder: Folder = _HERE,
         force: Annotated[bool, typer.Option("--force", help="Read and analyse every file again.")] = False,
         skipped: Annotated[bool, typer.Option("--skipped", help="List what is left out, and why.")] = False,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would read and cost, and end.")] = False,
+        yes: Annotated[bool, typer.Option("--yes", help="Agree to what a paid provider takes.")] = False,
         as_json: Json = False,
         project: ProjectId = None,
     ) -> None:
@@ -158,6 +162,15 @@ class _Commands:
             root = _one_project(folder)
             async with self._open(settings) as sightline:
                 workspace = await sightline.open(root, project)
+                if dry_run:
+                    found = await workspace.estimate()
+                    if as_json:
+                        typer.echo(json.dumps(asdict(found)))
+                    else:
+                        printing.show_estimate(found)
+                    return FOUND
+                if yes:
+                    await workspace.allow()
                 with printing.progress(quiet=as_json) as report:
                     summary = await workspace.index(report, force=force)
                 if summary.told and skipped:  # of the work of another process only its failures are known
@@ -187,6 +200,27 @@ class _Commands:
                 )
             else:
                 printing.show_status(workspace.project, workspace.checkout.root, status)
+            return FOUND
+
+        _finish(run())
+
+    def model(
+        self,
+        action: Annotated[str, typer.Argument(help="rollback: let the model before serve again.")] = "",
+        folder: Folder = _HERE,
+        project: ProjectId = None,
+    ) -> None:
+        """Show whose vectors are searched, or roll back a change of model."""
+        settings = _settings({})
+
+        async def run() -> int:
+            if action not in ("", "rollback"):
+                raise SettingsError(f"{action!r} is no action", hint="Write: sightline model rollback")
+            async with self._open(settings) as sightline:
+                workspace = await sightline.open(_absolute(folder), project)
+                found = await (workspace.roll_back() if action else workspace.models())
+            for name, model in found.items():
+                typer.echo(f"{name:8} {model}")
             return FOUND
 
         _finish(run())

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sightline.adapters import embedded, embedding, files, postgres
+from sightline.adapters import embedded, files, postgres
+from sightline.adapters.embedders import Embedders
 from sightline.core import grammars, languages
 from sightline.errors import DatabaseError, SightlineError
 from sightline.settings import Settings
@@ -43,7 +44,7 @@ async def examine(
     settings: Settings, open_sightline: Callable[[Settings], AbstractAsyncContextManager[Workspaces]], folder: Path
 ) -> Sequence[Check]:
     """All checks; none stops the others."""
-    checks = [_model(settings), _grammars(), _disk(settings), _folder(folder, settings)]
+    checks = [await _model(settings), _grammars(), _disk(settings), _folder(folder, settings)]
     try:
         async with open_sightline(settings) as sightline:
             facts = await sightline.server.facts()
@@ -63,13 +64,22 @@ async def examine(
     return checks
 
 
-def _model(settings: Settings) -> Check:
+async def _model(settings: Settings) -> Check:
+    """Asks it for a vector; a server's too."""
+    text = "open a file"
     try:
-        model = embedding.load(settings.embedding.provider, settings.embedding.model)
+        models = Embedders(settings.embedding)
+        try:
+            if models.kind.is_remote:
+                vector = await models.remote(models.kind, models.identity).embed_query(text)
+            else:
+                vector = models.at_once(models.kind, text, "query")
+        finally:
+            await models.close()
     except SightlineError as error:
         return Check("model", False, str(error), error.hint)
-    identity = model.identity
-    works = bool(abs(float((model.embed_query("open a file") ** 2).sum()) - 1) < 1e-3)
+    identity = models.identity
+    works = bool(abs(float((vector**2).sum()) - 1) < 1e-3)
     return Check("model", works, f"{identity.name} {identity.version}, {identity.dimensions} dimensions")
 
 

@@ -14,15 +14,17 @@ from uuid import UUID
 from sightline import keeping
 from sightline.adapters import files
 from sightline.adapters.analysing import Recall, Result, Task, Workers, recall_nothing
-from sightline.adapters.embedding import Identity
+from sightline.adapters.choosing import Chooser
 from sightline.adapters.files import Found, Rules, Skipped
 from sightline.adapters.ignoring import parts
 from sightline.adapters.journal import Unfinished
 from sightline.adapters.postgres import ANSWER_SECONDS
 from sightline.adapters.signals import WHOLE, Ears, Seat
 from sightline.adapters.store import Checkout, Store
-from sightline.adapters.writing import INDEXED, Counts, FileRow, Writer, made_with
+from sightline.adapters.writing import INDEXED, Counts, FileRow, Writer
+from sightline.core.analysis import VERSION
 from sightline.errors import AnalysisError, Cancelled, SightlineError
+from sightline.filling import Filler
 from sightline.jobs import Progress, Report, State, Summary
 from sightline.planning import Plan, batches, divided, is_unchanged, task_of, unindexed
 from sightline.rounds import Run, add, count
@@ -31,6 +33,8 @@ FEW: Final = 20
 """So few files are indexed at once whatever the machine has to do: somebody has just saved them."""
 REST_SECONDS: Final = 5.0
 """How often a job that waits for mains or a quieter machine looks again."""
+ANALYSIS: Final = f"chunks {VERSION}"
+"""What chunks are made with: where it differs, all are made anew. Which model's vectors they have is `filling`'s."""
 IGNORE_FILES: Final = frozenset((".gitignore", ".sightlineignore"))
 
 
@@ -43,15 +47,16 @@ class Indexer:
         checkout: Checkout,
         workers: Workers,
         rules: Rules,
-        embedder: tuple[str, str, Identity, int],
+        chooser: Chooser,
         must_rest: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`embedder` is provider, model, identity and the id of its row; while `must_rest`, long jobs wait."""
+        """While `must_rest`, long jobs wait."""
         self._store = store
         self.checkout = checkout
         self._workers = workers
         self._rules = rules
-        self._provider, self._model, self._identity, self._embedder_id = embedder
+        self._chooser = chooser
+        self.filler = Filler(store, checkout, workers, rules, chooser, lambda path: self.touch((path,)))
         self._touched: dict[str, bool] = {}
         self._must_rest = must_rest
         self._cancelled = asyncio.Event()
@@ -148,12 +153,14 @@ class Indexer:
 
     def seat(self, ears: Ears) -> contextlib.AbstractAsyncContextManager[Seat]:
         """A place beside the one that writes, or its own."""
-        return self._store.seat(self.checkout.repository_id, self._embedder_id, self._identity, ears)
+        serving = self._chooser.current.serving
+        return self._store.seat(self.checkout.repository_id, serving.id, serving.identity, ears)
 
     @contextlib.asynccontextmanager
     async def writing(self, *, wait: bool = True) -> AsyncIterator[Writer | None]:
         """The right to write this checkout; None where another process has it and we do not wait."""
-        writer = await self._store.writer(self.checkout.repository_id, self._embedder_id, self._identity, wait=wait)
+        serving = self._chooser.current.serving
+        writer = await self._store.writer(self.checkout.repository_id, serving.id, serving.identity, wait=wait)
         try:
             yield writer
         finally:
@@ -215,14 +222,20 @@ class Indexer:
             await self._end_job(run.writer, run.job, error)
             raise
         else:
-            await self._finish(run, "cancelled" if self.cancelled else "completed")
+            if self.cancelled:
+                await self._finish(run, "cancelled")
+            elif not await self.filler.takes_over(run.writer, run.job, run.summary.sentence()):
+                await self._finish(run, "completed")
         if run.whole:
             await run.writer.forget_old()
         await run.writer.merge()
 
     async def _work(self, run: Run) -> None:
         """Scans, compares and stores."""
-        rebuild = await self._store.analysis_of(self.checkout.repository_id) not in (None, made_with(self._identity))
+        choice = await self._chooser.look()
+        if choice.serving.id != run.writer.embedder_id:  # another process has rolled it back
+            run.writer.serve(choice.serving.id, choice.serving.identity)
+        rebuild = choice.analysis not in (None, ANALYSIS)
         plan = await self._plan(run.touched, rebuild)
         if self.cancelled:
             raise Cancelled("The job was cancelled.")
@@ -235,7 +248,7 @@ class Indexer:
         await self._execute(plan, run)
         add(run.summary, run.errands)
         if run.whole and not self.cancelled:
-            await run.writer.set_analysis(made_with(self._identity))
+            await run.writer.set_analysis(ANALYSIS)
 
     async def _finish(self, run: Run, state: str) -> None:
         if run.job is not None:
@@ -379,14 +392,12 @@ class Indexer:
         stored = await self._store.chunks([row.id for _, row in batch if row is not None and row.outcome == INDEXED])
         tasks = tuple(task_of(found, row, stored.get(row.id, ()) if row else (), plan) for found, row in batch)
         asks = recall is not None
-        task = Task(self.checkout.root, self._rules, tasks, self._provider, self._model, asks)
+        task = Task(self.checkout.root, self._rules, tasks, self._chooser.current.direct, asks)
         try:
             return [await self._workers.run(task, recall or recall_nothing)]
         except AnalysisError:
             if len(batch) == 1:
-                return [
-                    Result.failed(Skipped(batch[0][0].path, "failed", stat=batch[0][0].stat), self._identity.dimensions)
-                ]
+                return [Result.failed(Skipped(batch[0][0].path, "failed", stat=batch[0][0].stat))]
             middle = len(batch) // 2
             halves = [await self._analyse(half, plan, recall) for half in (batch[:middle], batch[middle:])]
             return halves[0] + halves[1]

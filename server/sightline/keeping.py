@@ -40,7 +40,8 @@ async def keep(indexer: Indexer, store: Store, report: Report, told: Callable[[S
             async with indexer.seat(news.ears) as seat:
                 await _read(indexer, seat, news, told)
                 told(State("writer"))
-                await _write(indexer, seat, news, report, told)
+                async with indexer.filler.beside(seat.writer):
+                    await _write(indexer, seat, news, report, told)
         except SightlineError as error:
             told(State("waiting", problem=error))
         except Exception as error:

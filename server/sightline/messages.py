@@ -87,6 +87,12 @@ class IndexParams(ScopeParams):
     """Relative files and folders; empty: everything."""
     force: bool = False
     dry_run: bool = False
+    confirm: bool = False
+    """Agrees to what embedding the folder costs."""
+
+
+class RollbackModelParams(ScopeParams):
+    pass
 
 
 class JobsParams(ScopeParams):
@@ -196,7 +202,20 @@ class DryRun(Message):
     bytes: int
     languages: dict[str, int]
     biggest: tuple[tuple[str, int], ...]
+    """Files, with their bytes."""
+    folders: tuple[tuple[str, int], ...]
+    """Top folders, with the bytes below them."""
     skipped: dict[str, int]
+    chunks: int
+    """About as many, from a sample of the files."""
+    tokens: int
+    embedded: int
+    """Chunks whose vectors are there already."""
+    seconds: float | None = None
+    """None where nothing was embedded with this model before."""
+    dollars: float
+    needs_consent: bool
+    """Whether it costs more than `embedding.confirmAbove`, so that it waits for `confirm`."""
 
 
 class FolderStatus(Message):
@@ -212,6 +231,9 @@ class FolderStatus(Message):
     indexed_percent: int
     queued: int
     paused: bool
+    model: str
+    """Whose vectors are searched."""
+    pending_vectors: int
 
 
 class PoolStatus(Message):

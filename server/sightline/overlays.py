@@ -41,6 +41,7 @@ class Draft:
     kinds: NDArray[np.uint32] | None = None
     vectors: NDArray[np.float16] | None = None
     sign_bits: bytes = b""
+    embedder_id: int = 0
 
     @cached_property
     def directory(self) -> Directory:
@@ -86,12 +87,12 @@ class Overlay:
     def file_id(self, number: int) -> int:
         return -1 - number
 
-    def merged(self, words: bm25.Collection, vectors: VectorRows, hidden: frozenset[int]) -> _Merged:
+    def merged(self, words: bm25.Collection, vectors: VectorRows, hidden: frozenset[int], embedder_id: int) -> _Merged:
         """A snapshot's words and vectors with these, and without those of hidden files; kept for the next search."""
         known = self._merged
         if known is None or known.of_words is not words or known.of_vectors is not vectors or known.hidden != hidden:
             files = np.array(sorted(hidden), np.int32)
-            joined = self._joined(vectors, files)
+            joined = self._joined(vectors, files, embedder_id)
             known = self._merged = _Merged(words, vectors, hidden, words.overlaid(self._columns(), files), joined)
         return known
 
@@ -104,14 +105,14 @@ class Overlay:
             if draft.words is not None and draft.kinds is not None
         ]
 
-    def _joined(self, vectors: VectorRows, hidden: NDArray[np.int32]) -> VectorRows:
+    def _joined(self, vectors: VectorRows, hidden: NDArray[np.int32], embedder_id: int) -> VectorRows:
         kept = _runs(np.flatnonzero(np.isin(vectors.file_ids, hidden)), len(vectors.file_ids))
         parts = [
             VectorRows(
                 columns.chunk_ids, columns.file_ids, columns.kinds, bits.unpack(draft.sign_bits, len(columns.kinds))
             )
             for columns, (_, draft) in zip(self._columns(), self.filled, strict=True)
-            if draft.sign_bits
+            if draft.sign_bits and draft.embedder_id == embedder_id
         ]
         signs = [vectors.signs[:, each] for each in kept] if len(vectors.chunk_ids) else []
         return VectorRows(
@@ -139,15 +140,16 @@ class Overlaid(Snapshot):
     def __init__(
         self, below: Snapshot, overlay: Overlay, hidden: frozenset[int], unsaved: frozenset[FilePlace]
     ) -> None:
-        merged = overlay.merged(below.words, below.vectors, hidden)
+        merged = overlay.merged(below.words, below.vectors, hidden, below.embedder_id)
         super().__init__(
             below._owner,
             below._connection,
-            below._embedder_id,
+            below.embedder_id,
             below._segments,
             merged.words,
             merged.vectors,
             below.indexed_percent,
+            below.pending_vectors,
         )
         self.unsaved = unsaved
         self._overlay = overlay
@@ -190,7 +192,7 @@ class Overlaid(Snapshot):
         return await super().defining(folded) | own
 
     async def cosines(self, query: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, float]:
-        own = [each for each in chunk_ids if each >= FIRST_ID and self._overlay.rows[each][0].vectors is not None]
+        own = [each for each in chunk_ids if each >= FIRST_ID and self._has_vector(each)]
         found = await super().cosines(query, [each for each in chunk_ids if each < FIRST_ID])
         if not own:
             return found
@@ -225,6 +227,10 @@ class Overlaid(Snapshot):
     def _chunk(self, chunk_id: int) -> ChunkRow:
         draft, place = self._overlay.rows[chunk_id]
         return draft.chunks[place]
+
+    def _has_vector(self, chunk_id: int) -> bool:
+        draft = self._overlay.rows[chunk_id][0]
+        return draft.vectors is not None and draft.embedder_id == self.embedder_id
 
     def _vector(self, chunk_id: int) -> NDArray[np.float16]:
         draft, place = self._overlay.rows[chunk_id]

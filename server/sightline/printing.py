@@ -16,6 +16,7 @@ from rich.text import Text
 from sightline import messages
 from sightline.care import KINDS, CheckoutFacts, Details, Finding
 from sightline.doctor import Check
+from sightline.estimating import Estimate
 from sightline.jobs import Progress as Step
 from sightline.jobs import Report, Summary
 from sightline.projects import Project, ProjectInfo
@@ -44,11 +45,11 @@ def progress(*, quiet: bool) -> Iterator[Report]:
         yield lambda step: None
         return
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), _ChunksPerSecond(),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[unit]}"), _ChunksPerSecond(),
         TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("scanning", total=None, visible=False)
+        task = bar.add_task("scanning", total=None, visible=False, unit="files")
 
         def report(step: Step) -> None:
             bar.update(
@@ -58,6 +59,7 @@ def progress(*, quiet: bool) -> Iterator[Report]:
                 total=step.files_total or None,
                 chunks=step.chunks,
                 visible=bool(step.files_total),
+                unit="chunks" if step.phase == "embedding" else "files",
             )
 
         yield report
@@ -85,6 +87,28 @@ def show_summary(summary: Summary, *, listed: bool) -> None:
         console.print(f"  {each.reason}: {each.path} [{kind}]{detail}", markup=False, highlight=False)
 
 
+def show_estimate(found: Estimate) -> None:
+    """What an index run would read and cost."""
+    table = Table.grid(padding=(0, 2))
+    price = (
+        f"about ${found.dollars:.2f}{', needs --yes' if found.needs_consent else ''}" if found.dollars else "nothing"
+    )
+    rows = {
+        "files": f"{found.files:,}, {found.bytes / 1e6:.1f} MB",
+        "languages": ", ".join(f"{name} {count}" for name, count in found.languages.items()) or "none",
+        "biggest folders": ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in found.folders) or "none",
+        "biggest files": ", ".join(f"{path} {size / 1e3:.0f} kB" for path, size in found.biggest[:3]) or "none",
+        "left out": ", ".join(f"{reason} {count}" for reason, count in found.skipped.items()) or "nothing",
+        "chunks": f"about {found.chunks:,}, of which {found.embedded:,} have vectors",
+        "tokens": f"about {found.tokens:,}",
+        "time": f"about {found.seconds:,.0f} s" if found.seconds is not None else "not known before the first job",
+        "costs": price,
+    }
+    for name, value in rows.items():
+        table.add_row(Text(name, style="dim"), Text(value))
+    _console().print(table)
+
+
 def show_status(project: Project, root: Path, status: Mapping[str, Any]) -> None:
     """Counts and the last job."""
     job = status["job"]
@@ -95,6 +119,8 @@ def show_status(project: Project, root: Path, status: Mapping[str, Any]) -> None
         "database": f"{project.database}, {status['size_bytes'] / 1e6:.0f} MB",
         "files": f"{status['files']:,}",
         "chunks": f"{status['chunks']:,}",
+        "model": status["model"],
+        "lack vectors": f"{status['pending_vectors']:,}" if status["pending_vectors"] else "none",
         "languages": ", ".join(f"{name} {count}" for name, count in status["languages"].items()) or "none",
         "current since": f"{status['last_indexed_at']:%Y-%m-%d %H:%M:%S} UTC" if status["last_indexed_at"] else "never",
         "last job": _last_job(job) if job else "none",

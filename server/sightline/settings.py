@@ -8,12 +8,24 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+SECRETS: Final = "sightline_embedding_api_key"
+"""No setting: see `adapters.keys`."""
 
 _CAMEL = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
@@ -51,10 +63,50 @@ class DatabaseSettings(BaseModel):
 
 class EmbeddingSettings(BaseModel):
     model_config = _CAMEL
-    provider: Literal["static", "model2vec"] = Field(
-        default="static", description="Where vectors come from: the bundled model, or any model2vec model."
+    provider: Literal["static", "model2vec", "ollama", "openai"] = Field(
+        default="static",
+        description="Where vectors come from: the bundled model, any model2vec model, Ollama, or a server that speaks"
+        " OpenAI's /v1/embeddings.",
     )
     model: str = Field(default="", description="The model's name or path; empty: the provider's default.")
+    url: str = Field(
+        default="", description="The embedding server; empty: Ollama on this machine, or OpenAI. Holds no password."
+    )
+    dimensions: int = Field(
+        default=0,
+        ge=0,
+        le=8192,
+        description="How many numbers of each vector are kept (for Matryoshka models); 0: all.",
+    )
+    batch_size: int = Field(default=64, ge=1, le=2048, description="How many texts a request to the server holds.")
+    timeout: float = Field(default=30, gt=0, le=600, description="Seconds that a request to the server may take.")
+    precision: Literal["half", "binary"] = Field(
+        default="half",
+        description="What is kept of a server's vector: 16-bit floats beside its sign bits, or those alone, for very"
+        " large folders.",
+    )
+    confirm_above: float = Field(
+        default=1,
+        ge=0,
+        description="Dollars: embedding that would cost more waits until `sightline index --yes` allows it.",
+    )
+    dollars_per_million_tokens: float = Field(
+        default=0, ge=0, description="What the provider takes; 0: its list price, where that is known."
+    )
+    rerank_url: str = Field(default="", description="A server that re-ranks the best hits (/v1/rerank); empty: none.")
+    rerank_model: str = Field(default="", description="The re-ranker's model, where its server has several.")
+
+    @field_validator("url", "rerank_url")
+    @classmethod
+    def _is_plain(cls, url: str) -> str:
+        if not url:
+            return url
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is no http or https address")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("holds a user, a key or a query; give a key by SIGHTLINE_EMBEDDING_API_KEY")
+        return url
 
 
 class FileSettings(BaseModel):
@@ -101,6 +153,12 @@ class SearchSettings(AnswerSettings):
     symbol_escape: bool = Field(
         default=False,
         description="VS Code's Ctrl+T: a word that begins with ? is searched as a sentence (?retry-upload).",
+    )
+    deadline_ms: int = Field(
+        default=300,
+        ge=10,
+        le=60_000,
+        description="How long a search waits for an embedding server; then it answers by words and names.",
     )
 
 
@@ -200,7 +258,11 @@ def parse(
 def _environment() -> dict[str, Any]:
     """Our own variables: pydantic-settings would take an alias without our prefix too, so any DATABASE_URL."""
     source = EnvSettingsSource(Settings)
-    source.env_vars = {name: value for name, value in source.env_vars.items() if name.startswith("sightline_")}
+    source.env_vars = {
+        name: value
+        for name, value in source.env_vars.items()
+        if name.startswith("sightline_") and not name.startswith(SECRETS)
+    }
     return source()
 
 

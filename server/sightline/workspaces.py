@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from sightline.adapters import embedding, files
+from sightline.adapters import files
 from sightline.adapters.analysing import Workers
+from sightline.adapters.choosing import Chooser, models, roll_back
+from sightline.adapters.embedders import Embedders
 from sightline.adapters.journal import Unfinished
 from sightline.adapters.machine import Machine
 from sightline.adapters.pools import Limits
@@ -22,12 +24,15 @@ from sightline.adapters.slots import Slots
 from sightline.adapters.snapshots import Snapshots
 from sightline.adapters.store import Checkout, Store
 from sightline.adapters.workflow import Workflow
+from sightline.adapters.writing import Writer
 from sightline.buffers import Analyser, Buffers, Unsaved
 from sightline.care import Care
 from sightline.core.globs import below
 from sightline.core.model import Filters, Query
 from sightline.core.query import parse
-from sightline.errors import FolderError, QueryError, SightlineError
+from sightline.errors import EmbedderError, FolderError, QueryError, SettingsError, SightlineError
+from sightline.estimating import Estimate, estimate
+from sightline.filling import BUDGET_SECONDS
 from sightline.indexing import Indexer
 from sightline.jobs import Progress, Report, Summary
 from sightline.planning import unindexed
@@ -39,6 +44,8 @@ MOST_WORKERS: Final = 4
 """More would wait for the one process that stores."""
 TYPING_SECONDS: Final = 600.0
 """How long the process that analyses what is typed stays: to start it anew takes half a second."""
+SEARCH_SECONDS: Final = 2.0
+"""How long a command that searches waits for an embedding server before it does."""
 POLL_SECONDS: Final = 0.2
 """How often the progress of another process's job is read while we wait for it."""
 
@@ -52,7 +59,7 @@ class Workspaces:
         self.projects = Projects(server, host_id, Workflow(settings.workflow.url, settings.workflow.timeout))
         self.care = Care(server, self.projects.registry, host_id)
         self._host_id = host_id
-        self.embedder = embedding.load(settings.embedding.provider, settings.embedding.model)
+        self.embedder = Embedders(settings.embedding, settings.search.deadline_ms / 1000)
         workers = settings.index.workers or min(MOST_WORKERS, os.cpu_count() or 1)
         slots = Slots(data_dir / "workers", workers)
         self._workers = Workers(workers, slots)
@@ -71,6 +78,7 @@ class Workspaces:
             try:
                 yield workspaces
             finally:
+                await workspaces.embedder.close()
                 workspaces._typing.close()
                 workspaces._workers.close()
         finally:
@@ -84,21 +92,30 @@ class Workspaces:
         settings = self.settings.within(project.options)
         store = Store(self.server, project.database, project.id)
         checkout = Checkout(await store.repository(self._host_id, str(root), root.name or str(root)), root)
-        embedder_id = await store.embedder(self.embedder.identity)
-        provider = settings.embedding
+        chooser = await Chooser.opened(store, checkout.repository_id, self.embedder)
         rules = files.Rules(settings.index.include, settings.index.exclude, settings.index.max_file_bytes)
         indexer = Indexer(
             store,
             checkout,
             self._workers,
             rules,
-            (provider.provider, provider.model, self.embedder.identity, embedder_id),
+            chooser,
             self._machine.must_rest,
         )
-        analyser = Analyser(self._typing, provider.provider, provider.model)
+        analyser = Analyser(self._typing, lambda: chooser.current.direct)
         within = "" if asked == root else asked.relative_to(root).as_posix()
         return Workspace(
-            project, store, checkout, indexer, rules, self.embedder, embedder_id, analyser, settings.search, within
+            project,
+            store,
+            checkout,
+            indexer,
+            rules,
+            self.embedder,
+            chooser,
+            analyser,
+            self._workers,
+            settings.search,
+            within,
         )
 
     async def named(self, filters: Filters, project_id: str | None = None) -> list[Project] | None:
@@ -130,7 +147,7 @@ class Workspaces:
         Unsaved texts are those of the workspaces that are open.
         """
         store = Store(self.server, project.database, project.id)
-        embedder_id = await store.embedder(self.embedder.identity)
+        embedder_id = await store.embedder(self.embedder.identity, self.embedder.kind.url)
         checkouts = await store.checkouts(self._host_id)
         unsaved = Unsaved([each.buffers for each in opened if each.project.id == project.id])
         return Source(project.id, Snapshots(store), checkouts, embedder_id, lambda path: None, unsaved)
@@ -146,9 +163,10 @@ class Workspace:
         checkout: Checkout,
         indexer: Indexer,
         rules: files.Rules,
-        embedder: embedding.LocalEmbedder,
-        embedder_id: int,
+        embedder: Embedders,
+        chooser: Chooser,
         analyser: Analyser,
+        workers: Workers,
         settings: SearchSettings,
         within: str = "",
     ) -> None:
@@ -166,15 +184,27 @@ class Workspace:
             project.id,
             snapshots,
             (checkout,),
-            embedder_id,
+            chooser.current.serving.id,
             lambda path: indexer.touch((path,)),
             Unsaved((self.buffers,)),
             (below(within),) if within else (),
         )
+        self._chooser = chooser
+        self._workers = workers
         self._search = Search([self.source], embedder, files.current)
 
-    async def index(self, report: Report, *, force: bool = False) -> Summary:
-        """Brings the index up to date; where another process has the right to, that one is asked."""
+    async def refresh(self, report: Report) -> Summary:
+        """Brings the words up to date, and of the vectors what comes in a moment: for who wants to search."""
+        return await self.index(report, seconds=SEARCH_SECONDS, must_be_whole=False)
+
+    async def index(
+        self, report: Report, *, force: bool = False, seconds: float = BUDGET_SECONDS, must_be_whole: bool = True
+    ) -> Summary:
+        """Brings the index up to date; where another process has the right to, that one is asked.
+
+        EmbedderError where vectors are missing in the end; the words are there then. `seconds` is how long a server is
+        tried without success.
+        """
         self.indexer.touch(force=force)
         job: Unfinished | None = None
         async with self.indexer.seat(DEAF) as seat:
@@ -185,7 +215,27 @@ class Workspace:
                     return _told(row)
                 # One that had begun before may have looked at a file before that was changed.
                 job = None if row is not None else job
-            return await self.indexer.settle(seat.writer, report)
+            return await self._settled(seat.writer, report, seconds, must_be_whole)
+
+    async def _settled(self, writer: Writer, report: Report, seconds: float, must_be_whole: bool) -> Summary:
+        """Words, then vectors."""
+        summary = await self.indexer.settle(writer, report)
+        if must_be_whole:
+            await self._filled(writer, report, seconds)
+            return summary
+        try:
+            async with asyncio.timeout(seconds):
+                await self._filled(writer, report, seconds)
+        except (TimeoutError, EmbedderError, SettingsError):
+            pass  # the answer says what it lacks
+        return summary
+
+    async def _filled(self, writer: Writer, report: Report, seconds: float) -> None:
+        """All vectors; words again where files have changed between."""
+        while not self.indexer.cancelled and await self.indexer.filler.fill(writer, report, seconds):
+            if not self.indexer.queued:
+                break
+            await self.indexer.settle(writer, report)
 
     async def request(self, paths: Sequence[str], *, force: bool = False) -> Unfinished:
         """The job that runs and does this, else one that waits, of which the process that writes is told."""
@@ -207,9 +257,34 @@ class Workspace:
         rows = await self.store.files(self.checkout.repository_id)
         return [*scan.skipped, *unindexed(rows[each.path] for each in scan.found if each.path in rows)]
 
+    async def models(self) -> dict[str, str]:
+        """The models that serve, did so before, or were refused."""
+        return await models(self.store, self.checkout.repository_id)
+
+    async def roll_back(self) -> dict[str, str]:
+        """Lets the model before serve again, or gives up the one that is being built; who serves now."""
+        await roll_back(self.store, self._chooser, self.checkout.repository_id)
+        self.indexer.reconcile()
+        return await self.models()
+
+    @property
+    def model(self) -> str:
+        """The one that serves."""
+        return self._chooser.current.serving.identity.name
+
+    async def estimate(self) -> Estimate:
+        """What indexing the folder would read and cost."""
+        return await estimate(self.store, self.checkout, self._workers, self.rules, self._chooser)
+
+    async def allow(self) -> None:
+        """Agrees to what embedding the folder costs."""
+        choice = await self._chooser.look()
+        await self.store.allow(self.checkout.repository_id, choice.target.id)
+
     async def status(self) -> dict[str, Any]:
         """Counts and the last jobs."""
-        return await self.store.status(self.checkout.repository_id)
+        found = await self.store.status(self.checkout.repository_id)
+        return {**found, "model": self.model, "pending_vectors": await self.indexer.filler.count()}
 
     async def _watch_other(self, job: UUID, report: Report) -> dict[str, Any] | None:
         """Shows the progress of the process that writes; the job's row, once it has ended."""

@@ -116,7 +116,7 @@ async def test_an_embedders_row_is_its_identity(project: asyncpg.Connection) -> 
     ours = fields_of(Identity)
     assert ours.pop("prefixes") == dict[str, str]
     assert python_types(columns, [*ours, "prefixes"]) == {**ours, "prefixes": dict}
-    assert set(columns) - set(ours) == {"id", "prefixes", "state", "created_at"}
+    assert set(columns) - set(ours) == {"id", "prefixes", "url", "created_at"}
     assert not [name for name, each in columns.items() if each.nullable]
 
 
@@ -339,4 +339,6 @@ async def test_a_checkouts_row_is_its_table(project: asyncpg.Connection) -> None
     assert {name: (each.python, each.default) for name, each in columns.items()} == {
         "id": (int, "identity"), "host_id": (str, None), "root_path": (str, None), "name": (str, None),
         "is_active": (bool, "true"), "created_at": (datetime, "now()"), "last_indexed_at": (datetime | None, None),
+        "embedder_id": (int | None, None), "former_embedder_id": (int | None, None), "refused_embedder_id": (int | None, None),
+        "embedder_changed_at": (datetime | None, None),
     }  # fmt: skip

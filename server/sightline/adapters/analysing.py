@@ -52,14 +52,22 @@ class FileTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedder:
+    """The local model that workers embed with, and the id of its row; without a provider they embed nothing."""
+
+    provider: str = ""
+    model: str = ""
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A batch of files of one checkout."""
 
     root: Path
     rules: files.Rules
     files: tuple[FileTask, ...]
-    provider: str
-    model: str
+    embedder: Embedder
     asks: bool = False
     """Whether some of the texts may have been embedded before."""
 
@@ -108,14 +116,16 @@ class Result:
     vectors: NDArray[np.float16]
     sign_bits: bytes
     embed_ms: int
+    embedder_id: int = 0
+    """Whose vectors they are; 0: there are none."""
     new_texts: tuple[bytes, ...] = ()
     """The hashes of the texts that were embedded; `bodies` are their vectors."""
     bodies: Half = field(default_factory=lambda: np.zeros((0, 0), np.float16))
 
     @classmethod
-    def failed(cls, skipped: files.Skipped, dimensions: int) -> Result:
+    def failed(cls, skipped: files.Skipped) -> Result:
         """The result for a file that cannot be analysed."""
-        return cls((), (skipped,), None, np.zeros(0, np.uint32), np.zeros((0, dimensions), np.float16), b"", 0)
+        return cls((), (skipped,), None, np.zeros(0, np.uint32), np.zeros((0, 0), np.float16), b"", 0)
 
 
 def run(task: Task, recall: Recall) -> Result:
@@ -136,8 +146,9 @@ def run(task: Task, recall: Recall) -> Result:
         words=pack_words(added.bag, _terms()) if added.bag.chunk_count else None,
         kinds=added.kinds,
         vectors=vectors,
-        sign_bits=bits.signs(vectors).tobytes(),
+        sign_bits=bits.signs(vectors).tobytes() if len(vectors) else b"",
         embed_ms=embed_ms,
+        embedder_id=task.embedder.id,
         new_texts=new_texts,
         bodies=bodies,
     )
@@ -148,7 +159,9 @@ def _embedded(task: Task, added: Added, texts: list[bytes], recall: Recall) -> t
 
     Bodies have the precision of the cache before they are composed, so that it makes no difference who embedded them.
     """
-    model = _embedder(task.provider, task.model)
+    if not task.embedder.provider:
+        return np.zeros((0, 0), np.float16), (), np.zeros((0, 0), np.float16)
+    model = _embedder(task.embedder.provider, task.embedder.model)
     first: dict[bytes, int] = {}
     for place, text in enumerate(texts):
         first.setdefault(text, place)

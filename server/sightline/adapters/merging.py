@@ -32,6 +32,16 @@ async def insert_word_segment(connection: asyncpg.Connection, shared: tuple[Any,
     )
 
 
+async def insert_vector_segment(
+    connection: asyncpg.Connection, shared: tuple[Any, ...], embedder_id: int, sign_bits: bytes
+) -> None:
+    """The same of vectors."""
+    await connection.execute(
+        "insert into vector_segments (repository_id, chunk_count, chunk_ids, file_ids, kinds, embedder_id, sign_bits)"
+        " values ($1, $2, $3, $4, $5, $6, $7)", *shared, embedder_id, sign_bits,
+    )  # fmt: skip
+
+
 async def merge_segments(connection: asyncpg.Connection, repository_id: int) -> int:
     """Merges what should be merged, in one transaction; how many segments went. Readers and writers go on."""
     async with connection.transaction():
@@ -40,13 +50,15 @@ async def merge_segments(connection: asyncpg.Connection, repository_id: int) -> 
         dead = np.array([row[0] for row in await connection.fetch("select chunk_id from dead_chunks")], np.int64)
         gone = 0
         for kind in ("word", "vector"):
+            model = "0" if kind == "word" else "embedder_id"
             rows = await connection.fetch(
-                f"select id, chunk_count, chunk_ids from {kind}_segments where repository_id = $1 order by id",
+                f"select id, {model}, chunk_ids from {kind}_segments where repository_id = $1 order by id",
                 repository_id,
             )
-            for group in _groups([_Candidate(row[0], row[2], dead) for row in rows]):
-                await (_merge_words if kind == "word" else _merge_vectors)(connection, repository_id, group, dead)
-                gone += len(group)
+            for embedder in sorted({row[1] for row in rows}):
+                for group in _groups([_Candidate(row[0], row[2], dead) for row in rows if row[1] == embedder]):
+                    await (_merge_words if kind == "word" else _merge_vectors)(connection, repository_id, group, dead)
+                    gone += len(group)
         if gone:
             await _forget_dead(connection, dead)
         return gone
@@ -116,11 +128,7 @@ async def _merge_vectors(
         shared = _shared(repository_id, own, alive)
         signs = [bits.unpack(row[4], len(live))[:, live] for row, live in zip(own, alive, strict=True)]
         if shared[1]:
-            await connection.execute(
-                "insert into vector_segments (repository_id, chunk_count, chunk_ids, file_ids, kinds, embedder_id,"
-                " sign_bits) values ($1, $2, $3, $4, $5, $6, $7)",
-                *shared, embedder_id, np.concatenate(signs, axis=1).tobytes(),
-            )  # fmt: skip
+            await insert_vector_segment(connection, shared, embedder_id, np.concatenate(signs, axis=1).tobytes())
     await connection.execute("delete from vector_segments where id = any($1::bigint[])", group)
 
 

@@ -83,7 +83,7 @@ class Bodies:
     def is_empty(self) -> bool:
         return not len(self._known.high) and not self._recent
 
-    async def load(self, connection: asyncpg.Connection) -> None:
+    async def load(self, connection: asyncpg.Connection | Pool) -> None:
         """Reads what is known now."""
         rows = await connection.fetch("select id, text_hashes from embedding_cache where model = $1", self._model)
         self._known = await asyncio.to_thread(_Known.of, [(row[0], row[1]) for row in rows])
@@ -126,10 +126,10 @@ class Bodies:
     def asked_by(self, pool: Callable[[], Awaitable[Pool]]) -> Recall:
         """What threads may call to recall vectors, while this loop runs."""
         loop = asyncio.get_running_loop()
+        nothing = Recalled(np.zeros(0, np.int64), np.zeros((0, self._dimensions), np.float16))
 
         def recall(hashes: Sequence[bytes]) -> Recalled:
             wanted = self._places(hashes)
-            nothing = Recalled(np.zeros(0, np.int64), np.zeros((0, self._dimensions), np.float16))
             if not len(wanted[0]):
                 return nothing
             asked = asyncio.run_coroutine_threadsafe(self._fetched(pool, *wanted), loop)
@@ -141,6 +141,13 @@ class Bodies:
                 return nothing
 
         return recall
+
+    async def recalled(self, pool: Callable[[], Awaitable[Pool]], hashes: Sequence[bytes]) -> Recalled:
+        """The same for who is in the loop, and would rather wait than ask a server again."""
+        wanted = self._places(hashes)
+        if not len(wanted[0]):
+            return Recalled(np.zeros(0, np.int64), np.zeros((0, self._dimensions), np.float16))
+        return await self._fetched(pool, *wanted)
 
     async def tidy(self, connection: asyncpg.Connection) -> None:
         """Keeps the table within its bounds; does nothing while it is."""

@@ -38,6 +38,7 @@ PERCENT: Final = (
     "  where state = 'running' and repository_id = any($1::int[])) j"
 )
 """How much of the checkouts is indexed: 100 only when each one's first scan has ended and no job runs."""
+SERVING: Final = "coalesce((select embedder_id from repositories where id = ($1::int[])[1]), $2)"
 COSINE: Final = "-(embedding <#> $1)"
 """Of unit vectors; pgvector's own cosine measures both lengths again, for 40 % more time."""
 NO_IDS: Final = np.zeros(0, np.int64)
@@ -82,7 +83,9 @@ class Snapshots:
     """Opens snapshots of a project and keeps what never changes between them."""
 
     def __init__(self, store: Store, block_bytes: int = BLOCK_CACHE_BYTES) -> None:
-        self._store = store
+        self.store = store
+        self.embedder_id: int | None = None
+        """The model that served when this was last looked at."""
         self._most_block_bytes = block_bytes
         self._words: dict[int, WordSegment] = {}
         self._vectors: dict[int, VectorRows] = {}
@@ -94,8 +97,11 @@ class Snapshots:
 
     @contextlib.asynccontextmanager
     async def open(self, repository_ids: Sequence[int], embedder_id: int) -> AsyncIterator[Snapshot]:
-        """One REPEATABLE READ view of the checkouts' chunks."""
-        pool = await self._store.pool()
+        """One REPEATABLE READ view of the checkouts' chunks, with the vectors of the model that serves the first one.
+
+        `embedder_id` is for a checkout that has not said which that is.
+        """
+        pool = await self.store.pool()
         with translated():
             async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
                 with given_up(connection):
@@ -106,30 +112,35 @@ class Snapshots:
     ) -> list[Symbol]:
         """Definitions whose name may answer, from the likeliest kind of match on until there are enough."""
         with translated():
-            return await lookup.symbols(await self._store.pool(), list(repository_ids), typed, limit, close=close)
+            return await lookup.symbols(await self.store.pool(), list(repository_ids), typed, limit, close=close)
 
     async def files_at(self, places: Iterable[FilePlace]) -> KnownFiles:
         """The files that the index has at these places."""
         with translated():
-            return await _files_at(await self._store.pool(), places)
+            return await _files_at(await self.store.pool(), places)
 
     async def _read(self, connection: Connection, repositories: list[int], embedder_id: int) -> Snapshot:
         rows = await connection.fetch(
             "select 0 as kind, id, null::bytea as data from word_segments where repository_id = any($1::int[])"
-            " union all select 1, id, null from vector_segments where repository_id = any($1::int[]) and embedder_id = $2"
+            " union all select 1, id, null from vector_segments where repository_id = any($1::int[])"
+            f" and embedder_id = ({SERVING})"
             " union all select 2, 0, string_agg(int8send(chunk_id), ''::bytea order by chunk_id) from dead_chunks"
-            f" union all select 3, ({PERCENT}), null",
+            f" union all select 3, ({PERCENT}), null union all select 4, ({SERVING}), null",
             repositories, embedder_id,
         )  # fmt: skip
         words = sorted(row[1] for row in rows if row[0] == 0)
         vectors = sorted(row[1] for row in rows if row[0] == 1)
         packed = next((row[2] for row in rows if row[0] == 2 and row[2]), b"")
         percent = next(row[1] for row in rows if row[0] == 3)
+        serving = next(row[1] for row in rows if row[0] == 4)
         dead = np.frombuffer(packed, ">i8").astype(np.int64)
         await self._load_words(connection, words)
         await self._load_vectors(connection, vectors)
         joined = self._joined(vectors, packed, dead)
-        return Snapshot(self, connection, embedder_id, words, self._collected(words, packed, dead), joined, percent)
+        self.embedder_id = serving
+        collected = self._collected(words, packed, dead)
+        pending = max(0, int(np.count_nonzero(collected.live)) - len(joined.chunk_ids))
+        return Snapshot(self, connection, serving, words, collected, joined, percent, pending)
 
     async def _load_words(self, connection: Connection, ids: list[int]) -> None:
         missing = [each for each in ids if each not in self._words]
@@ -237,14 +248,18 @@ class Snapshot:
         words: bm25.Collection,
         vectors: VectorRows,
         indexed_percent: int,
+        pending_vectors: int = 0,
     ) -> None:
         self._owner = owner
         self._connection = connection
-        self._embedder_id = embedder_id
+        self.embedder_id = embedder_id
+        """Whose vectors these are."""
         self._segments = segments
         self.words = words
         self.vectors = vectors
         self.indexed_percent = indexed_percent
+        self.pending_vectors = pending_vectors
+        """Chunks that have words only, so far."""
         self.unsaved: frozenset[FilePlace] = frozenset()  # what `Overlaid` knows of
 
     async def postings(self, terms: Sequence[str]) -> dict[str, list[tuple[int, Postings]]]:
@@ -307,9 +322,21 @@ class Snapshot:
         row = await self._connection.fetchrow(  # one row of arrays: half the cost of a row a chunk
             f"select array_agg(chunk_id), array_agg({COSINE}) from embeddings"
             " where embedder_id = $2 and chunk_id = any($3::bigint[])",
-            HalfVector(query), self._embedder_id, list(chunk_ids),
+            HalfVector(query), self.embedder_id, list(chunk_ids),
         )  # fmt: skip
-        return dict(zip(row[0], row[1], strict=True)) if row is not None and row[0] else {}
+        found = dict(zip(row[0], row[1], strict=True)) if row is not None and row[0] else {}
+        if None in found.values():
+            return self._estimated(query, found)
+        return found
+
+    def _estimated(self, query: NDArray[np.float32], found: Mapping[int, float | None]) -> dict[int, float]:
+        """The cosines of the angles that sign bits tell, for vectors of which nothing else is kept."""
+        rows = np.flatnonzero(
+            np.isin(self.vectors.chunk_ids, [each for each, cosine in found.items() if cosine is None])
+        )
+        angles = bits.distances(self.vectors.signs[:, rows], query) * (np.pi / len(query))
+        told = zip(self.vectors.chunk_ids[rows].tolist(), np.cos(angles).tolist(), strict=True)
+        return {each: cosine for each, cosine in found.items() if cosine is not None} | dict(told)
 
     async def places(self, file_ids: Iterable[int]) -> Mapping[int, tuple[str, int]]:
         """Each file's relative path and the id of its checkout."""

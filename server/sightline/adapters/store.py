@@ -61,20 +61,21 @@ class Store:
                 host_id, root, name,
             )  # fmt: skip
 
-    async def embedder(self, identity: Identity) -> int:
-        """The id of an embedder, which is added where it is new."""
+    async def embedder(self, identity: Identity, url: str = "") -> int:
+        """The id of an embedder, which is added where it is new; `url` is where it is served now."""
         pool = await self.pool()
         prefixes = json.dumps(identity.prefixes, sort_keys=True)
         key = (identity.name, identity.version, identity.dimensions, prefixes)
         with translated():
             found: int | None = await pool.fetchval(
-                "select id from embedders where (name, version, dimensions, prefixes) = ($1, $2, $3, $4::jsonb)", *key
-            )
+                "select id from embedders where (name, version, dimensions, prefixes, url) = ($1, $2, $3, $4::jsonb, $5)",
+                *key, url,
+            )  # fmt: skip
             return found or await self._lasting(
-                "insert into embedders (name, version, dimensions, prefixes, state) values ($1, $2, $3, $4, 'serving')"
-                " on conflict (name, version, dimensions, prefixes) do update set state = 'serving' returning id",
-                *key,
-            )
+                "insert into embedders (name, version, dimensions, prefixes, url) values ($1, $2, $3, $4, $5)"
+                " on conflict (name, version, dimensions, prefixes) do update set url = excluded.url returning id",
+                *key, url,
+            )  # fmt: skip
 
     async def _lasting(self, statement: str, *arguments: object) -> int:
         """A row's id that is remembered must outlive a crash of the server; an index's last second need not."""
@@ -112,14 +113,22 @@ class Store:
             found[row[0]].append(StoredChunk(row[1], row[2], Position(*row[3:7])))
         return {file_id: tuple(chunks) for file_id, chunks in found.items()}
 
-    async def analysis_of(self, repository_id: int) -> str | None:
-        """What the checkout's index was made with, None before the first scan has ended."""
+    async def allow(self, repository_id: int, embedder_id: int) -> None:
+        """Notes that somebody agreed to what embedding a checkout with a model costs."""
         pool = await self.pool()
         with translated():
-            value: str | None = await pool.fetchval(
-                "select value #>> '{}' from meta where key = $1", f"analysis:{repository_id}"
+            await pool.execute(
+                "insert into meta (key, value) values ($1, 'true') on conflict do nothing",
+                f"allowed:{repository_id}:{embedder_id}",
             )
-            return value
+
+    async def allowed(self, repository_id: int, embedder_id: int) -> bool:
+        pool = await self.pool()
+        with translated():
+            found: bool = await pool.fetchval(
+                "select exists (select 1 from meta where key = $1)", f"allowed:{repository_id}:{embedder_id}"
+            )
+            return found
 
     async def request_job(self, repository_id: int, kind: str, paths: Sequence[str]) -> journal.Unfinished:
         """The job of a checkout that runs, else one that waits for its writer."""

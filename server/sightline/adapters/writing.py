@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -19,7 +19,7 @@ from sightline.adapters import journal
 from sightline.adapters.analysing import ReadFile, Result
 from sightline.adapters.embedding import Identity
 from sightline.adapters.files import Skipped, Stat
-from sightline.adapters.merging import insert_word_segment, merge_segments
+from sightline.adapters.merging import insert_vector_segment, insert_word_segment, merge_segments
 from sightline.adapters.postgres import ANSWER_SECONDS, translated
 from sightline.adapters.remembering import Bodies
 from sightline.core.analysis import VERSION, ChunkRow
@@ -66,16 +66,30 @@ class Writer:
     def __init__(
         self, connection: asyncpg.Connection, project_id: str, repository_id: int, embedder_id: int, identity: Identity
     ) -> None:
+        """`embedder_id` is the model that serves."""
         self._connection = connection
         self._project_id = project_id
         self.repository_id = repository_id
-        self._embedder_id = embedder_id
-        self._identity = identity
         self._turn = asyncio.Lock()
         self._is_ending = False
-        self.bodies = Bodies(made_with(identity), identity.dimensions)
+        self.serve(embedder_id, identity)
         self.is_new = True
         """Whether jobs of a writer that died before have not been looked for yet."""
+
+    def serve(self, embedder_id: int, identity: Identity) -> None:
+        """The model whose texts are remembered while they are stored; another one's are with its first job."""
+        self.embedder_id = embedder_id
+        self._identity = identity
+        self.bodies = Bodies(made_with(identity), identity.dimensions)
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """A transaction on the connection that holds the lock; readers are told of it."""
+        async with self._turn:
+            with translated():
+                async with self._connection.transaction():
+                    yield self._connection
+                    await self._notify()
 
     @property
     def is_open(self) -> bool:
@@ -194,6 +208,12 @@ class Writer:
             with translated():
                 await self.bodies.catch_up(self._connection)
 
+    async def tidy(self, bodies: Bodies) -> None:
+        """Keeps a cache within its bounds."""
+        async with self._turn:
+            with translated():
+                await bodies.tidy(self._connection)
+
     async def set_analysis(self, analysis: str) -> None:
         """Notes what the checkout's index was made with."""
         async with self._turn:
@@ -295,12 +315,13 @@ class Writer:
             (chunk_id, each.name, each.folded, each.initials, each.kind, each.depth, each.line_offset, each.line_count, each.container)
             for chunk_id, (_, row) in zip(ids, rows, strict=True) for each in row.definitions
         ])  # fmt: skip
-        await copy("embeddings", columns=("chunk_id", "embedder_id", "embedding"), records=[
-            (chunk_id, self._embedder_id, HalfVector(vector))
-            for chunk_id, vector in zip(ids, result.vectors, strict=True)
-        ])  # fmt: skip
+        if result.embedder_id:
+            await copy("embeddings", columns=("chunk_id", "embedder_id", "embedding"), records=[
+                (chunk_id, result.embedder_id, HalfVector(vector))
+                for chunk_id, vector in zip(ids, result.vectors, strict=True)
+            ])  # fmt: skip
         await self._add_segments(ids, [file_id for file_id, _ in rows], result)
-        if not result.new_texts:
+        if not result.new_texts or result.embedder_id != self.embedder_id:
             return
         await self.bodies.add(self._connection, result.new_texts, result.bodies)
         identity = self._identity
@@ -310,17 +331,15 @@ class Writer:
         await journal.record_generation(self._connection, generation)
 
     async def _add_segments(self, chunk_ids: list[int], file_ids: list[int], result: Result) -> None:
-        """One segment of words and one of vectors for the batch."""
+        """One segment of words and, where the vectors are there already, one of vectors for the batch."""
         assert result.words is not None, "a result with new chunks has their words"
         shared = (
             self.repository_id, len(chunk_ids), np.array(chunk_ids, "<i8").tobytes(),
             np.array(file_ids, "<i4").tobytes(), result.kinds.astype("<u4").tobytes(),
         )  # fmt: skip
         await insert_word_segment(self._connection, shared, result.words)
-        await self._connection.execute(
-            "insert into vector_segments (repository_id, chunk_count, chunk_ids, file_ids, kinds, embedder_id, sign_bits)"
-            " values ($1, $2, $3, $4, $5, $6, $7)", *shared, self._embedder_id, result.sign_bits,
-        )  # fmt: skip
+        if result.embedder_id:
+            await insert_vector_segment(self._connection, shared, result.embedder_id, result.sign_bits)
 
     async def _notify(self, files: int = 0) -> None:
         told = {"repository": self.repository_id, "files": files}
@@ -328,7 +347,7 @@ class Writer:
 
 
 def made_with(identity: Identity) -> str:
-    """What an index was made with; where it differs, everything is made again."""
+    """Under what the vectors of texts are remembered: the chunker decides what a text's words are."""
     return f"{VERSION} {identity.name} {identity.version} {identity.dimensions}"
 
 

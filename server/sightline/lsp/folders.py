@@ -86,6 +86,7 @@ class Folder:
         self.workspace = await workspaces.open(self.root)
         await self._recount()
         indexer = self.workspace.indexer
+        indexer.filler.changed = self._changed
         self._tasks = [
             self._server.spawn(indexer.keep(self._report, self._told), f"indexing {self.root.name}"),
             self._server.spawn(self._watch(), f"watching {self.root.name}"),
@@ -128,8 +129,10 @@ class Folder:
 
     def cancel(self) -> bool:
         """Ends the work under way; whether there was any. What it left undone is not taken for indexed."""
-        if self.workspace is None or self.progress is None:
+        if self.workspace is None:
             return False
+        if self.progress is None:
+            return self.workspace.indexer.filler.stop()
         self._cancelled, self.is_current = self.progress, False
         self.workspace.indexer.cancel()
         return True
@@ -201,7 +204,20 @@ class Folder:
             indexed_percent=self.percent,
             queued=indexer.queued if indexer else 0,
             paused=indexer.paused if indexer else False,
+            model=self.workspace.model if self.workspace else "",
+            pending_vectors=indexer.filler.pending if indexer else 0,
         )
+
+    def lacks(self) -> list[messages.Degraded]:
+        """What the folder's vectors wait for, if they do."""
+        filler = self.workspace.indexer.filler if self.workspace is not None else None
+        if filler is None or not filler.pending:
+            return []
+        told = [messages.Degraded(code="vectorsPending", message=f"{filler.pending:,} chunks wait for vectors")]
+        if filler.problem is not None:
+            said = f"{filler.problem}. {filler.problem.hint}".strip()
+            told.append(messages.Degraded(code="embedderUnavailable", message=said))
+        return told
 
     async def _watch(self) -> None:
         from sightline.adapters import watching

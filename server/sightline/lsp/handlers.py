@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sightline import __version__, messages
 from sightline.core.globs import below
-from sightline.core.languages import detect
 from sightline.core.model import Filters
 from sightline.core.query import parse
 from sightline.errors import DatabaseError, FolderError, ProjectNotFound, QueryError, SightlineError
@@ -26,7 +25,6 @@ if TYPE_CHECKING:  # heavy: see `session.HEAVY`
 
 JOB_SECONDS: Final = 3.0
 """How long `sightline/index` waits for the job that it began to run, so that its counts are known."""
-BIGGEST: Final = 10
 UNREAD: Final = messages.Degraded(code="indexing", message="an unsaved document is still being read")
 
 
@@ -91,8 +89,11 @@ async def index(session: Session, params: messages.IndexParams) -> messages.Job 
     folder = await _one_folder(session, params)
     paths = [_relative(each) for each in params.paths] or [""]
     if params.dry_run:
-        return await asyncio.to_thread(_dry_run, _opened(folder))
+        found = await _opened(folder).estimate()
+        return messages.DryRun(**{each.name: getattr(found, each.name) for each in fields(found)})
     workspace = _opened(folder)
+    if params.confirm:
+        await workspace.allow()
     job = await workspace.request(paths, force=params.force)
     deadline = time.monotonic() + JOB_SECONDS
     while True:
@@ -102,6 +103,13 @@ async def index(session: Session, params: messages.IndexParams) -> messages.Job 
         if row["state"] != "pending" or time.monotonic() > deadline:
             return messages.Job(**row)
         await asyncio.sleep(0.02)
+
+
+async def rollback_model(session: Session, params: messages.RollbackModelParams) -> messages.Status:
+    """Lets the model before serve again, or gives up the one that is being built."""
+    folder = await _one_folder(session, params)
+    await _opened(folder).roll_back()
+    return await status(session, messages.StatusParams(folder=folder.uri))
 
 
 async def jobs(session: Session, params: messages.JobsParams) -> messages.Jobs:
@@ -244,7 +252,7 @@ def _told(session: Session, scope: Scope, answer: Answer, started: float, *, is_
         changes = {
             "complete": False,
             "indexed_percent": min(percents),
-            "degraded": session.degraded() or message.degraded,
+            "degraded": _degraded(session.degraded(), message.degraded),
         }
     if not is_read:
         changes["complete"] = False
@@ -252,6 +260,12 @@ def _told(session: Session, scope: Scope, answer: Answer, started: float, *, is_
     # Last, so that it counts the making of the message.
     changes["took_ms"] = round((time.perf_counter() - started) * 1000, 2)
     return message.model_copy(update=changes)
+
+
+def _degraded(known: Sequence[messages.Degraded], found: Sequence[messages.Degraded]) -> tuple[messages.Degraded, ...]:
+    """What the folders say, and of what the search found out that of which they said nothing."""
+    codes = {each.code for each in known}
+    return (*known, *(each for each in found if each.code not in codes))
 
 
 def _selected(session: Session, path: Path, range_: messages.Range) -> tuple[str, Place]:
@@ -302,18 +316,3 @@ def _opened(folder: Folder) -> Workspace:
     if folder.workspace is None:
         raise SightlineError("the folder was closed meanwhile")
     return folder.workspace
-
-
-def _dry_run(workspace: Workspace) -> messages.DryRun:
-    """What an index run from nothing would read."""
-    from sightline.adapters import files
-
-    scan = files.scan(workspace.checkout.root, workspace.rules)
-    biggest = sorted(scan.found, key=lambda each: -each.stat.size)[:BIGGEST]
-    return messages.DryRun(
-        files=len(scan.found),
-        bytes=sum(each.stat.size for each in scan.found),
-        languages=dict(Counter(detect(each.path).id for each in scan.found).most_common()),
-        biggest=tuple((each.path, each.stat.size) for each in biggest),
-        skipped=dict(Counter(each.reason for each in scan.skipped)),
-    )

@@ -23,6 +23,7 @@ REQUESTS: Final[dict[str, tuple[type[BaseModel], Handler]]] = {
     "sightline/similar": (messages.SimilarParams, handlers.similar),
     "sightline/status": (messages.StatusParams, handlers.status),
     "sightline/index": (messages.IndexParams, handlers.index),
+    "sightline/rollbackModel": (messages.RollbackModelParams, handlers.rollback_model),
     "sightline/jobs": (messages.JobsParams, handlers.jobs),
     "sightline/cancelJob": (messages.CancelJobParams, handlers.cancel_job),
     "sightline/pause": (messages.NoParams, handlers.pause),

@@ -217,6 +217,8 @@ class Session:
         told = [messages.Degraded(code=degraded_code(each), message=str(each)) for each in problems if each]
         behind = [each for each in self.folders.values() if each.problem is None and each.percent < 100]
         told += [messages.Degraded(code="indexing", message=f"{each.percent} % indexed") for each in behind]
+        for folder in self.folders.values():
+            told += folder.lacks()
         return tuple(told)
 
     async def _run(self) -> None:
