@@ -89,7 +89,6 @@ def show_summary(summary: Summary, *, listed: bool) -> None:
 
 def show_estimate(found: Estimate) -> None:
     """What an index run would read and cost."""
-    table = Table.grid(padding=(0, 2))
     price = (
         f"about ${found.dollars:.2f}{', needs --yes' if found.needs_consent else ''}" if found.dollars else "nothing"
     )
@@ -104,9 +103,7 @@ def show_estimate(found: Estimate) -> None:
         "time": f"about {found.seconds:,.0f} s" if found.seconds is not None else "not known before the first job",
         "costs": price,
     }
-    for name, value in rows.items():
-        table.add_row(Text(name, style="dim"), Text(value))
-    _console().print(table)
+    _show_facts(rows)
 
 
 def show_status(project: Project, root: Path, status: Mapping[str, Any]) -> None:
@@ -125,6 +122,10 @@ def show_status(project: Project, root: Path, status: Mapping[str, Any]) -> None
         "current since": f"{status['last_indexed_at']:%Y-%m-%d %H:%M:%S} UTC" if status["last_indexed_at"] else "never",
         "last job": _last_job(job) if job else "none",
     }
+    _show_facts(rows)
+
+
+def _show_facts(rows: Mapping[str, str]) -> None:
     console, width = _console(), max(map(len, rows))
     for name, value in rows.items():
         console.print(Text.assemble((f"{name:{width}}  ", "dim"), value))

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from sightline.adapters import opening
+from sightline.adapters.configfiles import FILE as CONFIG
 from sightline.adapters.ignoring import Ignore, Level, Rules, Verdict, never, parts
 from sightline.core import exclusions
 from sightline.core.exclusions import Reason
 from sightline.errors import Cancelled, FolderError
-from sightline.settings import CONFIG
 
 __all__ = ["Content", "Found", "Reason", "Rules", "Scan", "Skipped", "Stat", "explain", "read", "scan"]
 
