@@ -100,9 +100,9 @@ def changed(how: Callable[[list[Any]], list[Any]]) -> Fault:
 CASES = [
     # The server or the way to it.
     Case("not running", lambda server: server.stop(), "does not answer", "ollama serve"),
-    Case("silent", once(Fault("silence", seconds=5)), "whole", timeout=0.4),
+    Case("silent", once(Fault("silence", seconds=9)), "whole", timeout=1),
     Case("silent for good", always(Fault("silence", seconds=5)), "did not answer within 0.1 s", "busy", timeout=0.1),
-    Case("slow drip", once(Fault("drip", seconds=5)), "whole", timeout=0.4),
+    Case("slow drip", once(Fault("drip", seconds=9)), "whole", timeout=1),
     Case("endless answer", once(Fault("endless")), "whole"),
     Case("reset in mid-batch", once(Fault("reset")), "whole"),
     Case("reset three times", once(*[Fault("reset")] * 2), "whole"),
@@ -160,6 +160,9 @@ async def test_every_failure_has_its_end_and_nothing_is_lost(server: EmbeddingSe
             assert len(server.asked) <= 80
             case_ended(server)
             model.breaker.forget()
+            if case.timeout < 5:  # a busy machine may take longer to embed
+                await model.close()
+                model = model_of(server, case.provider)
         done = await asyncio.wait_for(model.embed_documents(TEXTS), 20)
     finally:
         await model.close()
