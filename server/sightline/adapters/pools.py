@@ -79,6 +79,9 @@ class Pools:
         connection = await home.taken(place, partial(self._connect, database))
         try:
             yield connection
+        except TimeoutError:  # a server that hangs would not end the statement either
+            connection.terminate()
+            raise
         finally:
             home.give_back(place, connection)
 
