@@ -79,6 +79,9 @@ class Pools:
         connection = await home.taken(place, partial(self._connect, database))
         try:
             yield connection
+        except TimeoutError:  # a server that hangs would not end the statement either
+            connection.terminate()
+            raise
         finally:
             home.give_back(place, connection)
 
@@ -114,6 +117,7 @@ class Pool:
     def acquire(self) -> contextlib.AbstractAsyncContextManager[asyncpg.Connection]:
         return self.pools.connection(self.database)
 
+    # ruff: noqa: ASYNC109 - the time-outs are asyncpg's, which end the statement as well
     async def execute(self, query: str, *arguments: object, timeout: float | None = None) -> str:
         async with self.acquire() as connection:
             status: str = await connection.execute(query, *arguments, timeout=timeout)

@@ -22,7 +22,7 @@ from uuid import uuid4
 import asyncpg
 
 from sightline.adapters import migrations
-from sightline.adapters.postgres import REGISTRY, Server, prepare_connection, translated
+from sightline.adapters.postgres import REGISTRY, WORK_SECONDS, Server, prepare_connection, translated
 from sightline.core.identity import database_name
 from sightline.errors import DatabaseUnfit, ProjectConflict, ProjectError, ProjectNotFound
 
@@ -111,7 +111,7 @@ class Registry:
         pool = await self._server.pool(REGISTRY)
         with translated():
             async with pool.acquire() as connection, connection.transaction():
-                await connection.execute("select pg_advisory_xact_lock($1)", NAMES_LOCK)
+                await connection.execute("select pg_advisory_xact_lock($1)", NAMES_LOCK, timeout=WORK_SECONDS)
                 found = await _found(connection, wish)
                 entry = await _insert(connection, wish) if found is None else await _agreed(connection, found, wish)
                 if wish.root is not None:
@@ -157,7 +157,7 @@ class Registry:
         pool = await self._server.pool(REGISTRY)
         with translated():
             async with pool.acquire() as connection, connection.transaction():
-                await connection.execute("select pg_advisory_xact_lock($1)", NAMES_LOCK)
+                await connection.execute("select pg_advisory_xact_lock($1)", NAMES_LOCK, timeout=WORK_SECONDS)
                 entry = await _entry(connection, "id", project_id)
                 if entry is None:
                     raise not_found(project_id)
