@@ -1,6 +1,7 @@
 /** The extension: what it opens, in the order in which it is needed, and VS Code closes in reverse. */
 
 import { commands, window, workspace, type ExtensionContext, type OutputChannel } from "vscode";
+import { Painter } from "./colouring/painter";
 import { registerCommands } from "./commands";
 import { Hits } from "./hits";
 import { History } from "./history";
@@ -26,7 +27,7 @@ export function activate(context: ExtensionContext): void {
   const session = new Session(context, log);
   const hits = new Hits();
   const history = new History(context.workspaceState);
-  const panel = new Panel(context, session, hits, history);
+  const panel = new Panel(context, session, hits, history, new Painter(context, log));
   const references = new References(session);
   const report = window.createOutputChannel("Sightline Report");
   const sightline: Sightline = { context, session, hits, history, panel, references, report };

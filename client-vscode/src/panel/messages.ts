@@ -31,6 +31,7 @@ export interface HitView {
 export interface FileView {
   readonly name: string;
   readonly folder: string;
+  readonly language: string;
   readonly label: "strong" | "good" | "weak";
   /** Why it is here, for whoever hovers. */
   readonly why: string;

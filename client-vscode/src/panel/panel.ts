@@ -1,9 +1,9 @@
 /** The search panel, the extension's side of it: what the page asks is done here, and here is what it shows. */
 
 import {
-  EventEmitter,
   Uri,
   commands,
+  window,
   workspace,
   type ExtensionContext,
   type WebviewView,
@@ -11,6 +11,7 @@ import {
 } from "vscode";
 import { refusal, search, similar } from "../asked";
 import { LiveSearch, type Outcome } from "../asking";
+import type { Painter } from "../colouring/painter";
 import { searchSettings } from "../configuration";
 import type { Hits } from "../hits";
 import type { History } from "../history";
@@ -29,13 +30,12 @@ type Query = { readonly form: Form } | { readonly place: SimilarParams; readonly
 export class Panel implements WebviewViewProvider {
   static readonly viewId = "sightline.panel";
   readonly #live: LiveSearch<Query, Answer>;
-  readonly #answered = new EventEmitter<Answer | undefined>();
-  /** What the panel shows has changed. */
-  readonly onAnswered = this.#answered.event;
   #view: WebviewView | undefined;
   #form: Form | undefined;
   #query: Query | undefined;
   #answer: AnswerView | undefined;
+  /** The answer lacks something that will come. */
+  #isProvisional = false;
   #wantsFocus = false;
 
   constructor(
@@ -43,6 +43,7 @@ export class Panel implements WebviewViewProvider {
     private readonly session: Session,
     private readonly hits: Hits,
     private readonly history: History,
+    private readonly painter: Painter,
   ) {
     this.#live = new LiveSearch({
       ask: (query, stage, signal) =>
@@ -68,6 +69,7 @@ export class Panel implements WebviewViewProvider {
       workspace.onDidChangeWorkspaceFolders(() => {
         this.#tellChoices();
       }),
+      window.onDidChangeActiveColorTheme(() => void this.#paint(this.#answer)),
     );
   }
 
@@ -111,7 +113,6 @@ export class Panel implements WebviewViewProvider {
 
   dispose(): void {
     this.#live.stop();
-    this.#answered.dispose();
   }
 
   async #receive(message: FromPage): Promise<void> {
@@ -144,7 +145,7 @@ export class Panel implements WebviewViewProvider {
       this.#post({ type: "focus" });
     }
     if (this.#answer !== undefined) {
-      this.#post({ type: "answer", answer: this.#answer });
+      this.#tellAnswer();
     } else if (this.#query !== undefined) {
       await this.#ask(this.#query);
     } else {
@@ -173,6 +174,7 @@ export class Panel implements WebviewViewProvider {
   #show(outcome: Outcome<Answer>): void {
     if ("error" in outcome) {
       this.#put(undefined);
+      this.#isProvisional = true;
       this.#post({ type: "error", ...refusal(outcome.error) });
     } else {
       this.#put(outcome.answer, outcome.stage === "full");
@@ -181,11 +183,29 @@ export class Panel implements WebviewViewProvider {
 
   #put(answer: Answer | undefined, isFinal = true): void {
     const prefix = this.hits.show(answer);
+    this.#isProvisional = answer?.complete === false;
     const several = (workspace.workspaceFolders?.length ?? 0) > 1;
     const title = this.#query !== undefined && "title" in this.#query ? this.#query.title : "";
     this.#answer = answer && toView(answer, { prefix, isFinal, title, folderName: several ? folderName : () => "" });
+    this.#tellAnswer();
+  }
+
+  #tellAnswer(): void {
     this.#post({ type: "answer", answer: this.#answer });
-    this.#answered.fire(answer);
+    void this.#paint(this.#answer);
+  }
+
+  /** Colours the snippets, as long as they are on screen. */
+  async #paint(answer: AnswerView | undefined): Promise<void> {
+    for (const file of answer?.files ?? []) {
+      for (const hit of file.hits.filter(({ lines }) => lines.length > 0)) {
+        const paints = await this.painter.paint(hit.lines.map(({ text }) => text), file.language);
+        if (answer !== this.#answer) {
+          return;
+        }
+        this.#post({ type: "paints", id: hit.id, paints });
+      }
+    }
   }
 
   async #open(id: string, way: Way): Promise<void> {
@@ -218,6 +238,16 @@ export class Panel implements WebviewViewProvider {
     this.#post({ type: "notice", notice: noticeOf(health) });
     if (health.kind === "running") {
       this.#tellChoices();
+    }
+    this.#catchUp(health);
+  }
+
+  /** An answer of half an index is asked for again when the index is whole, or where the server was gone. */
+  #catchUp(health: Health): void {
+    const isIdle = health.kind === "running" && health.status?.phase === "idle";
+    if (isIdle && this.#query !== undefined && this.#isProvisional) {
+      this.#isProvisional = false;
+      void this.#ask(this.#query);
     }
   }
 

@@ -38,6 +38,7 @@ function fileOf(hit: Hit, id: string, viewing: Viewing): FileView {
   return {
     name: hit.path.slice(cut + 1),
     folder: folder.join("/"),
+    language: hit.language,
     label: hit.label,
     why: why(hit),
     isVerified: hit.verified,
