@@ -1,7 +1,18 @@
 /** Similar code in the references view, whose tree keeps a history and goes from place to place. */
 
-import { EventEmitter, Location, ThemeIcon, TreeItem, Uri, extensions, type ProviderResult, type TreeDataProvider } from "vscode";
+import {
+  EventEmitter,
+  Location,
+  Range,
+  TreeItem,
+  Uri,
+  extensions,
+  workspace,
+  type ProviderResult,
+  type TreeDataProvider,
+} from "vscode";
 import { similar } from "./asked";
+import { iconOf } from "./icons";
 import { rangeOf } from "./opening";
 import type { Answer, Hit, SimilarParams } from "./protocol";
 import type { Session } from "./session";
@@ -36,19 +47,28 @@ export class References {
   /** Shows what is like a place; false where the view is not to be had. */
   async show(place: SimilarParams): Promise<boolean> {
     const view = await extensions.getExtension<ReferencesView>("vscode.references-view")?.activate();
-    view?.setInput(this.#input(place));
+    view?.setInput(this.#input(place, await anchorOf(place)));
     return view !== undefined;
   }
 
-  #input(place: SimilarParams): Input {
+  #input(place: SimilarParams, location: Location): Input {
     return {
       contextValue: "sightline",
       title: "Similar Code",
-      location: new Location(Uri.parse(place.textDocument.uri), rangeOf(place.range)),
+      location,
       resolve: async () => modelOf(await similar(this.session, place, new AbortController().signal)),
-      with: (location) => this.#input({ ...place, textDocument: { uri: location.uri.toString() } }),
+      with: (moved) => this.#input(place, moved),
     };
   }
+}
+
+/** The first word of a place: the view drops a request that stands at none. */
+async function anchorOf({ textDocument, range }: SimilarParams): Promise<Location> {
+  const document = await workspace.openTextDocument(Uri.parse(textDocument.uri));
+  const whole = rangeOf(range);
+  const blank = /^\s*/.exec(document.getText(whole))?.[0].length ?? 0;
+  const start = document.positionAt(document.offsetAt(whole.start) + blank);
+  return new Location(document.uri, new Range(start, whole.end));
 }
 
 function modelOf({ hits }: Answer): Model | undefined {
@@ -73,7 +93,7 @@ function itemOf(hit: Hit): TreeItem {
   const item = new TreeItem(hit.symbol || hit.path);
   item.description = `${hit.path}:${line}  ${hit.label}`;
   item.tooltip = hit.snippet;
-  item.iconPath = new ThemeIcon("symbol-snippet");
+  item.iconPath = iconOf(hit.kind);
   item.accessibilityInformation = { label: `${hit.symbol} in ${hit.path}, line ${line}, ${hit.label}` };
   item.command = {
     command: "vscode.open",

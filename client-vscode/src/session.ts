@@ -94,10 +94,12 @@ export class Session implements Owner {
     token?: CancellationToken,
   ): Promise<Requests[M]["result"]> {
     await this.#starting;
-    if (this.#client === undefined) {
+    const client = this.#client;
+    if (client === undefined || this.#health.kind === "failed") {
       throw new Error("The server is not running.");
     }
-    return this.#client.sendRequest<Requests[M]["result"]>(method, params, token);
+    // A token that is undefined would go over the wire as a second parameter.
+    return token === undefined ? client.sendRequest(method, params) : client.sendRequest(method, params, token);
   }
 
   crashed(): boolean {

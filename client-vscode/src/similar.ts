@@ -1,6 +1,7 @@
 /** Whose like is looked for: what somebody selected, or else the symbol at the cursor. */
 
 import { Range, commands, window, type DocumentSymbol, type Position, type TextDocument } from "vscode";
+import { blockAround } from "./blocks";
 import { plainRange } from "./opening";
 import type { SimilarParams } from "./protocol";
 
@@ -28,13 +29,13 @@ export function named(place: SimilarParams): Named {
   return { place, title: `Similar to ${file}:${lines}` };
 }
 
-/** The innermost symbol around a position, or the paragraph where nobody knows of one. */
+/** The innermost symbol around a position, or the block where nobody knows of one. */
 async function around(document: TextDocument, position: Position): Promise<Range> {
   const found = await commands.executeCommand<readonly DocumentSymbol[] | undefined>(
     "vscode.executeDocumentSymbolProvider",
     document.uri,
   );
-  return innermost(found ?? [], position) ?? paragraph(document, position);
+  return innermost(found ?? [], position) ?? block(document, position);
 }
 
 function innermost(symbols: readonly Partial<DocumentSymbol>[], position: Position): Range | undefined {
@@ -46,15 +47,8 @@ function innermost(symbols: readonly Partial<DocumentSymbol>[], position: Positi
   return undefined;
 }
 
-function paragraph(document: TextDocument, position: Position): Range {
-  const isText = (line: number): boolean =>
-    line >= 0 && line < document.lineCount && !document.lineAt(line).isEmptyOrWhitespace;
-  let [first, last] = [position.line, position.line];
-  while (isText(first - 1)) {
-    first -= 1;
-  }
-  while (isText(last + 1)) {
-    last += 1;
-  }
-  return new Range(first, 0, last, document.lineAt(last).text.length);
+function block(document: TextDocument, position: Position): Range {
+  const lines = Array.from({ length: document.lineCount }, (_, at) => document.lineAt(at).text);
+  const [first, last] = blockAround(lines, position.line);
+  return new Range(first, 0, last, lines[last]?.length ?? 0);
 }

@@ -48,16 +48,16 @@ const BODY = `  <search>
     </div>
     <ul id="completions" role="listbox" aria-label="Completions" hidden></ul>
     <div id="narrowing" role="group" aria-label="Filters" hidden>
-      <vscode-label for="languages">Languages</vscode-label>
-      <vscode-multi-select id="languages" combobox label="Languages"></vscode-multi-select>
-      <vscode-label for="kinds">Kinds</vscode-label>
-      <vscode-multi-select id="kinds" combobox label="Kinds"></vscode-multi-select>
-      <vscode-label for="include">Files to include</vscode-label>
-      <vscode-textfield id="include" label="Files to include" placeholder="src/**, *.py"></vscode-textfield>
-      <vscode-label for="exclude">Files to exclude</vscode-label>
-      <vscode-textfield id="exclude" label="Files to exclude" placeholder="tests/**"></vscode-textfield>
-      <vscode-label id="folder-label" for="folder">Folder</vscode-label>
-      <vscode-single-select id="folder" label="Folder"></vscode-single-select>
+      <div><vscode-label for="languages">Languages</vscode-label>
+        <vscode-multi-select id="languages" combobox label="Languages"></vscode-multi-select></div>
+      <div><vscode-label for="kinds">Kinds</vscode-label>
+        <vscode-multi-select id="kinds" combobox label="Kinds"></vscode-multi-select></div>
+      <div><vscode-label for="include">Files to include</vscode-label>
+        <vscode-textfield id="include" label="Files to include" placeholder="src/**, *.py"></vscode-textfield></div>
+      <div><vscode-label for="exclude">Files to exclude</vscode-label>
+        <vscode-textfield id="exclude" label="Files to exclude" placeholder="tests/**"></vscode-textfield></div>
+      <div id="folder-field"><vscode-label for="folder">Folder</vscode-label>
+        <vscode-single-select id="folder" label="Folder"></vscode-single-select></div>
     </div>
   </search>
   <vscode-progress-bar id="busy" aria-label="Searching" hidden></vscode-progress-bar>

@@ -18,7 +18,7 @@ import type { History } from "../history";
 import { open, type Way } from "../opening";
 import type { Answer, SimilarParams } from "../protocol";
 import type { Health, Session } from "../session";
-import { isNarrowed, type Form } from "./form";
+import { isNarrowed, isSame, type Form } from "./form";
 import { html } from "./html";
 import { readMessage, type AnswerView, type FromPage, type ToPage } from "./messages";
 import { noticeOf } from "./notices";
@@ -137,7 +137,9 @@ export class Panel implements WebviewViewProvider {
   /** The page is new: what it held itself counts only where we hold nothing. */
   async #greet(form: Form): Promise<void> {
     const kept = this.#form ?? form;
-    this.#post({ type: "form", form: kept });
+    if (!isSame(kept, form)) {
+      this.#post({ type: "form", form: kept }); // not always: somebody may be typing by the time it arrives
+    }
     this.#tellChoices();
     this.#post({ type: "searches", searches: this.history.searches });
     this.#tellHealth(this.session.health);

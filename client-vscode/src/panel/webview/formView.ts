@@ -84,7 +84,7 @@ export class FormView {
     this.#languages.replaceChildren(...languages.map((each) => option(each)));
     this.#kinds.replaceChildren(...kinds.map((each) => option(each)));
     this.#folder.replaceChildren(option("", "All folders"), ...folders.map(({ id, label }) => option(id, label)));
-    this.#folder.hidden = byId("folder-label").hidden = folders.length < 2;
+    byId("folder-field").hidden = folders.length < 2;
     this.#fill();
   }
 

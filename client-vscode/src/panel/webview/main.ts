@@ -97,4 +97,8 @@ function receive(message: ToPage): void {
 window.addEventListener("message", (event: MessageEvent<ToPage>) => {
   receive(event.data);
 });
-tell({ type: "ready", form: readForm(api.getState()) ?? EMPTY_FORM });
+// Somebody quick may have typed before this script ran.
+if (form.value.query === "") {
+  form.set(readForm(api.getState()) ?? EMPTY_FORM);
+}
+tell({ type: "ready", form: form.value });
