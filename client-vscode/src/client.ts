@@ -6,11 +6,12 @@ import {
   ErrorAction,
   LanguageClient,
   RevealOutputChannelOn,
+  State,
   type Executable,
   type LanguageClientOptions,
 } from "vscode-languageclient/node";
 import { chosenSettings } from "./configuration";
-import type { SimilarParams } from "./protocol";
+import type { SimilarParams, StatusChanged } from "./protocol";
 
 /** The server's command for editors that cannot show an answer; we can. */
 const SHOW_SIMILAR = "sightline.showSimilar";
@@ -22,6 +23,9 @@ export interface Owner {
   readonly folder: string;
   /** The server is gone and nobody asked it to go; whether to start it again. */
   crashed(): boolean;
+  /** It is being started, by us or again after a crash, or answers from now on. */
+  moved(state: "starting" | "running"): void;
+  told(status: StatusChanged): void;
   /** Somebody chose the code action. */
   showSimilar(place: SimilarParams): void;
 }
@@ -29,7 +33,16 @@ export interface Owner {
 export function makeClient(command: readonly [string, ...string[]], owner: Owner): LanguageClient {
   const [program, ...words] = command;
   const server: Executable = { command: program, args: [...words, "serve"], options: { cwd: owner.folder } };
-  return new LanguageClient("sightline", "Sightline", { run: server, debug: server }, options(owner));
+  const client = new LanguageClient("sightline", "Sightline", { run: server, debug: server }, options(owner));
+  client.onNotification("sightline/statusChanged", (status: StatusChanged) => {
+    owner.told(status);
+  });
+  client.onDidChangeState(({ newState }) => {
+    if (newState === State.Starting || newState === State.Running) {
+      owner.moved(newState === State.Starting ? "starting" : "running");
+    }
+  });
+  return client;
 }
 
 function options(owner: Owner): LanguageClientOptions {

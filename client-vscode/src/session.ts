@@ -1,8 +1,8 @@
 /** The server's life: found, started, asked, told of, started again; everything else only asks this. */
 
 import { EventEmitter, workspace, type CancellationToken, type ExtensionContext, type LogOutputChannel } from "vscode";
-import { State, type LanguageClient } from "vscode-languageclient/node";
-import { makeClient, type Owner } from "./client";
+import type { LanguageClient } from "vscode-languageclient/node";
+import type { Owner } from "./client";
 import { coalesced } from "./coalescing";
 import { Crashes } from "./crashes";
 import { findServer, type Found } from "./finding";
@@ -111,6 +111,14 @@ export class Session implements Owner {
     return again;
   }
 
+  moved(kind: "starting" | "running"): void {
+    this.#become({ kind });
+  }
+
+  told(status: StatusChanged): void {
+    this.#become({ kind: "running", status });
+  }
+
   showSimilar(place: SimilarParams): void {
     this.#similarAsked.fire(place);
   }
@@ -140,18 +148,10 @@ export class Session implements Owner {
   }
 
   async #run(command: readonly [string, ...string[]]): Promise<void> {
+    // Only now: it is what takes long to load, and the editor waits for what is loaded before.
+    const { makeClient } = await import("./client");
     const client = makeClient(command, this);
     this.#client = client;
-    client.onNotification("sightline/statusChanged", (status: StatusChanged) => {
-      this.#become({ kind: "running", status });
-    });
-    client.onDidChangeState(({ newState }) => {
-      if (newState === State.Starting) {
-        this.#become({ kind: "starting" });
-      } else if (newState === State.Running) {
-        this.#become({ kind: "running" });
-      }
-    });
     await client.start();
     const version = this.abilities?.version;
     if (version !== PROTOCOL_VERSION) {

@@ -120,6 +120,9 @@ export class Panel implements WebviewViewProvider {
       case "ready":
         return this.#greet(message.form);
       case "search":
+        if (message.isFinal) {
+          await this.history.add(message.form);
+        }
         return this.#typed(message.form, message.isFinal);
       case "open":
         return this.#open(message.id, message.way);
@@ -175,7 +178,7 @@ export class Panel implements WebviewViewProvider {
 
   #show(outcome: Outcome<Answer>): void {
     if ("error" in outcome) {
-      this.#put(undefined);
+      // What was found before stays: half a filter is an error, and the next key mends it.
       this.#isProvisional = true;
       this.#post({ type: "error", ...refusal(outcome.error) });
     } else {

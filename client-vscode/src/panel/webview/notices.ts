@@ -22,6 +22,7 @@ export class Notices {
   error(error: { readonly message: string; readonly hint: string } | undefined): void {
     const element = byId("error");
     element.hidden = error === undefined;
+    byId("results").classList.toggle("stale", error !== undefined);
     element.replaceChildren(make("p", {}, error?.message ?? ""), make("p", { class: "hint" }, error?.hint ?? ""));
   }
 
