@@ -5,27 +5,22 @@ import { context } from "esbuild";
 const flags = new Set(process.argv.slice(2));
 const production = flags.has("--production");
 const common = { bundle: true, minify: production, sourcemap: !production, logLevel: "warning", legalComments: "none" };
+const node = { ...common, platform: "node", format: "cjs", target: "node20", mainFields: ["module", "main"] };
 
 const bundles = flags.has("--tests")
   ? [
       {
-        ...common,
+        ...node,
         entryPoints: readdirSync("test/unit").filter((name) => name.endsWith(".test.ts")).map((name) => `test/unit/${name}`),
         outdir: "out/unit",
-        platform: "node",
-        format: "cjs",
       },
     ]
   : [
       {
-        ...common,
+        ...node,
         entryPoints: ["src/extension.ts"],
         outfile: "dist/extension.js",
-        platform: "node",
-        format: "cjs",
-        target: "node20",
         external: ["vscode"],
-        mainFields: ["module", "main"],
       },
       {
         ...common,
