@@ -1,4 +1,4 @@
-/** Asking the server for answers: parameters out of a form, cancellation, and how its refusals read. */
+/** Asking the server for answers: parameters out of a form, and cancellation. */
 
 import { CancellationTokenSource, workspace, type WorkspaceFolder } from "vscode";
 import type { Stage } from "./asking";
@@ -34,12 +34,6 @@ export function similar(session: Session, place: SimilarParams, signal: AbortSig
 /** Folders are known to the page by their place among those that are open. */
 export function folderOf(id: string): WorkspaceFolder | undefined {
   return id === "" ? undefined : workspace.workspaceFolders?.[Number(id)];
-}
-
-/** What an error says, and what to do about it. */
-export function refusal(error: unknown): { message: string; hint: string } {
-  const { message, data } = error as { message?: string; data?: { hint?: string } };
-  return { message: message ?? String(error), hint: data?.hint ?? "" };
 }
 
 async function cancellable<T>(

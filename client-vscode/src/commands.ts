@@ -1,15 +1,15 @@
 /** The palette's commands: which is done by whom, on one screen. Their ids are not those of the server's commands. */
 
-import { commands, window, type Disposable } from "vscode";
+import { commands, type Disposable } from "vscode";
 import { explainFile, pause, reindex, runDoctor, showStatus } from "./asks";
 import type { Sightline } from "./extension";
+import { telling } from "./failures";
 import { offerInstall } from "./installing";
 import { open } from "./opening";
 import type { SimilarParams } from "./protocol";
 import { quickSearch } from "./quickSearch";
 import { named, placeAtCursor } from "./similar";
 import { showMenu } from "./status";
-import { refusal } from "./asked";
 
 type Command = (sightline: Sightline, argument?: unknown) => unknown;
 
@@ -39,15 +39,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 
 export function registerCommands(sightline: Sightline): Disposable[] {
   return Object.entries(COMMANDS).map(([id, command]) =>
-    commands.registerCommand(id, async (argument: unknown) => {
-      try {
-        return await command(sightline, argument);
-      } catch (error) {
-        const { message, hint } = refusal(error);
-        void window.showErrorMessage(`Sightline: ${[message, hint].filter((part) => part !== "").join(" ")}`);
-        return undefined;
-      }
-    }),
+    commands.registerCommand(id, (argument: unknown) => telling(() => command(sightline, argument))),
   );
 }
 
@@ -62,7 +54,7 @@ async function findSimilar({ panel }: Sightline, argument: unknown): Promise<voi
 async function findSimilarInTree({ references }: Sightline, argument: unknown): Promise<void> {
   const found = await placeOf(argument);
   if (found !== undefined && !(await references.show(found.place))) {
-    void window.showErrorMessage("Sightline: the references view is switched off.");
+    throw new Error("The references view is switched off.");
   }
 }
 

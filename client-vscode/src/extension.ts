@@ -49,5 +49,5 @@ export function activate(context: ExtensionContext): void {
     workspace.onDidGrantWorkspaceTrust(() => void session.restart()),
   );
   // Not awaited: the editor starts without us, and whoever asks meanwhile waits for the server.
-  void session.start();
+  void session.restart();
 }

@@ -40,6 +40,11 @@ export class Hits {
     return this.#places.get(id);
   }
 
+  /** The id of the place where somebody is; "" for none. */
+  get current(): string {
+    return this.#order[this.#current] ?? "";
+  }
+
   /** Notes that somebody is at a place. */
   note(id: string): void {
     this.#current = this.#order.indexOf(id);
@@ -53,9 +58,8 @@ export class Hits {
     }
     const from = this.#current === -1 && step === -1 ? count : this.#current;
     this.#current = (from + step + count) % count;
-    const id = this.#order[this.#current] ?? "";
-    this.#selected.fire(id);
-    return this.#places.get(id);
+    this.#selected.fire(this.current);
+    return this.#places.get(this.current);
   }
 
   dispose(): void {

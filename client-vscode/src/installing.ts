@@ -20,6 +20,7 @@ const PIP = "Install with pip";
 const CHOOSE = "Choose...";
 const LOG = "Show Log";
 const AGAIN = "Restart";
+const OFFERED = "installOffered";
 
 /** Who gets the server. */
 interface Client {
@@ -30,6 +31,16 @@ interface Client {
 /** The package, of the version that this extension was made with. */
 export function requirement(version: string): string {
   return `sightline-ls==${version}`;
+}
+
+/** As `offerInstall`, for the first window of a version: the panel and the status bar say it ever after. */
+export async function offerInstallOnce(client: Client): Promise<void> {
+  const { globalState } = client.context;
+  const version = versionOf(client.context);
+  if (globalState.get(OFFERED) !== version) {
+    await globalState.update(OFFERED, version);
+    await offerInstall(client);
+  }
 }
 
 /** Says that there is no server, and installs one after a click. */

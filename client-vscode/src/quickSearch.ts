@@ -1,9 +1,10 @@
 /** Search without leaving the keyboard: a list that follows the keys and shows each place while one moves. */
 
 import { ThemeIcon, commands, window, type QuickInputButton, type QuickPick, type QuickPickItem, type TextEditor } from "vscode";
-import { refusal, search } from "./asked";
+import { search } from "./asked";
 import { LiveSearch, type Outcome } from "./asking";
 import { searchSettings } from "./configuration";
+import { refusal, telling } from "./failures";
 import { iconOf } from "./icons";
 import { open, type Way } from "./opening";
 import { EMPTY_FORM } from "./panel/form";
@@ -29,6 +30,7 @@ class QuickSearch {
   readonly #selection = this.#before?.selection;
   /** The item that is active because it came first, not because somebody moved there. */
   #unasked: HitItem | undefined;
+  #hasPreviewed = false;
   #isDone = false;
 
   constructor(private readonly sightline: Sightline) {
@@ -42,6 +44,7 @@ class QuickSearch {
         this.#pick.busy = isBusy;
       },
     });
+    this.#pick.title = "Sightline";
     this.#pick.placeholder = "Ask what the code does, or type half a name; lang: kind: path: file: narrow";
     this.#pick.buttons = [TO_PANEL];
     this.#listen();
@@ -62,22 +65,24 @@ class QuickSearch {
     });
     pick.onDidChangeActive(([item]) => {
       if (item?.hit !== undefined && item !== this.#unasked) {
-        void this.#go(item.hit, "preview");
+        this.#hasPreviewed = true;
+        const { hit } = item;
+        void telling(() => this.#go(hit, "preview"));
       }
     });
     pick.onDidAccept(() => {
-      void this.#end(pick.activeItems[0]?.hit, "pin");
+      void telling(() => this.#end(pick.activeItems[0]?.hit, "pin"));
     });
     pick.onDidTriggerItemButton(({ button, item }) => {
-      void (button === SIMILAR ? this.#similar(item.hit) : this.#end(item.hit, "side"));
+      void telling(() => (button === SIMILAR ? this.#similar(item.hit) : this.#end(item.hit, "side")));
     });
     pick.onDidTriggerButton(() => {
-      void this.#toPanel();
+      void telling(() => this.#toPanel());
     });
     pick.onDidHide(() => {
       this.#live.stop();
       pick.dispose();
-      void this.#restore();
+      void telling(() => this.#restore());
     });
   }
 
@@ -132,7 +137,7 @@ class QuickSearch {
 
   /** Whoever only looked finds the editor as it was. */
   async #restore(): Promise<void> {
-    if (this.#isDone || this.#before === undefined || window.activeTextEditor === this.#before) {
+    if (this.#isDone || this.#before === undefined || !this.#hasPreviewed) {
       return;
     }
     const { document, viewColumn } = this.#before;

@@ -1,12 +1,19 @@
 /** The server's life: found, started, asked, told of, started again; everything else only asks this. */
 
-import { EventEmitter, workspace, type CancellationToken, type ExtensionContext, type LogOutputChannel } from "vscode";
+import {
+  EventEmitter,
+  commands,
+  workspace,
+  type CancellationToken,
+  type ExtensionContext,
+  type LogOutputChannel,
+} from "vscode";
 import type { LanguageClient } from "vscode-languageclient/node";
 import type { Owner } from "./client";
 import { coalesced } from "./coalescing";
 import { Crashes } from "./crashes";
 import { findServer, type Found } from "./finding";
-import { offerFailure, offerInstall } from "./installing";
+import { offerFailure, offerInstallOnce } from "./installing";
 import { machineOf } from "./machine";
 import { PROTOCOL_VERSION, type Requests, type SimilarParams, type StatusChanged } from "./protocol";
 
@@ -70,12 +77,7 @@ export class Session implements Owner {
     return experimental?.sightline;
   }
 
-  /** Starts the server; does nothing where it runs. */
-  start(): Promise<void> {
-    return this.#health.kind === "running" ? Promise.resolve() : this.restart();
-  }
-
-  /** Stops the server and starts the one that is found now; calls meanwhile are one. */
+  /** Starts the server that is found now, in place of one that runs; calls meanwhile are one. */
   restart(): Promise<void> {
     this.#crashes.forget();
     const starting = this.#begin().finally(() => {
@@ -135,7 +137,7 @@ export class Session implements Owner {
     this.#found = await findServer(machineOf(this.context));
     if (this.#found === undefined) {
       this.#become({ kind: "missing" });
-      void offerInstall(this);
+      void offerInstallOnce(this);
       return;
     }
     const { command, source } = this.#found;
@@ -182,5 +184,6 @@ export class Session implements Owner {
   #become(health: Health): void {
     this.#health = health;
     this.#changed.fire(health);
+    void commands.executeCommand("setContext", "sightline.isRunning", health.kind === "running");
   }
 }

@@ -13,7 +13,8 @@ const STYLES = [
 ] as const;
 /** The theme's own foreground, which the page has from its styles. */
 const DEFAULT_COLOUR = 1;
-const MOST_MS_A_LINE = 20;
+/** As the workbench itself has it. */
+const MOST_MS_A_LINE = 500;
 
 /**
  * The colours of each line. A snippet begins in the middle of a file, so the grammar may take the rest of a comment for

@@ -9,10 +9,11 @@ import {
   type WebviewView,
   type WebviewViewProvider,
 } from "vscode";
-import { refusal, search, similar } from "../asked";
+import { search, similar } from "../asked";
 import { LiveSearch, type Outcome } from "../asking";
 import type { Painter } from "../colouring/painter";
 import { searchSettings } from "../configuration";
+import { refusal, telling } from "../failures";
 import type { Hits } from "../hits";
 import type { History } from "../history";
 import { open, type Way } from "../opening";
@@ -81,7 +82,7 @@ export class Panel implements WebviewViewProvider {
     webview.onDidReceiveMessage((value: unknown) => {
       const message = readMessage(value);
       if (message !== undefined) {
-        void this.#receive(message);
+        void telling(() => this.#receive(message));
       }
     });
     view.onDidDispose(() => {
@@ -92,7 +93,7 @@ export class Panel implements WebviewViewProvider {
 
   /** Brings the panel to the front, with the cursor in its query. */
   async focus(): Promise<void> {
-    this.#wantsFocus = true;
+    this.#wantsFocus = this.#view?.visible !== true; // a page that is still to come takes it when it is there
     await commands.executeCommand(`${Panel.viewId}.focus`);
     this.#post({ type: "focus" });
   }
@@ -147,10 +148,12 @@ export class Panel implements WebviewViewProvider {
     this.#post({ type: "searches", searches: this.history.searches });
     this.#tellHealth(this.session.health);
     if (this.#wantsFocus) {
+      this.#wantsFocus = false;
       this.#post({ type: "focus" });
     }
     if (this.#answer !== undefined) {
       this.#tellAnswer();
+      this.#post({ type: "select", id: this.hits.current });
     } else if (this.#query !== undefined) {
       await this.#ask(this.#query);
     } else {

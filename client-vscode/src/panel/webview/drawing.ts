@@ -24,6 +24,7 @@ export function drawFile(file: FileView, isFolded: boolean): HTMLElement {
       "aria-level": "1",
       "aria-expanded": String(!isFolded),
       "aria-label": `${name} in ${folder === "" ? "the root" : folder}, ${label}`,
+      "aria-description": why,
       "data-id": hits[0]?.id ?? "",
       "data-label": label,
       "data-name": `${folder}/${name}`,

@@ -139,7 +139,11 @@ export class ResultTree {
         this.#right(row);
         break;
       case "Enter":
-        this.#open(row, event.altKey ? "side" : "pin");
+        if (event.shiftKey) {
+          this.owner.tell({ type: "similar", id: idOf(row) });
+        } else {
+          this.#open(row, event.altKey ? "side" : "pin");
+        }
         break;
       case " ":
         this.#open(row, "preview");
