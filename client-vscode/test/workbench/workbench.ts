@@ -1,0 +1,158 @@
+/** A window of VS Code, as somebody sees it who has a keyboard and a mouse. */
+
+import { cpSync, existsSync, mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import { after, afterEach } from "node:test";
+import { chromium, type Browser, type FrameLocator, type Locator, type Page } from "playwright-core";
+import { CodeServer, type Settings } from "./codeServer.ts";
+import { CHROMIUM, KEPT, RUN } from "./places.ts";
+
+export const PATIENCE_MS = 45_000;
+const FLAGS = [
+  ..."--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync".split(" "),
+  ..."--disable-background-networking --disable-component-update".split(" "),
+];
+
+export interface Opening {
+  /** A folder, or a file with the ending .code-workspace. */
+  readonly workspace: string;
+  readonly settings?: Settings;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+export class Workbench {
+  readonly server: CodeServer;
+  readonly page: Page;
+  /** What was asked of any other machine. */
+  readonly outside: string[] = [];
+  readonly console: string[] = [];
+  readonly #browser: Browser;
+
+  private constructor(server: CodeServer, browser: Browser, page: Page) {
+    this.server = server;
+    this.#browser = browser;
+    this.page = page;
+    page.on("console", (message) => this.console.push(`${message.type()}: ${message.text()}`));
+    page.on("request", (request) => {
+      const { protocol, hostname } = new URL(request.url());
+      // What webviews load is answered by VS Code's service worker, whatever its address.
+      if (protocol.startsWith("http") && hostname !== "127.0.0.1" && !hostname.endsWith(".vscode-cdn.net")) {
+        this.outside.push(request.url());
+      }
+    });
+  }
+
+  /** A browser with an empty page, beside a server. */
+  static async start({ settings, environment }: Omit<Opening, "workspace">): Promise<Workbench> {
+    const server = await CodeServer.start(settings, environment);
+    const home = mkdtempSync(join(RUN, "browser-"));
+    const options = { executablePath: CHROMIUM, args: FLAGS, env: { ...process.env, HOME: home } as Record<string, string> };
+    const browser = await chromium.launch(options);
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    return new Workbench(server, browser, page);
+  }
+
+  async open(workspace: string): Promise<void> {
+    const kind = workspace.endsWith(".code-workspace") ? "workspace" : "folder";
+    await this.page.goto(`${this.server.url}/?${kind}=${encodeURIComponent(workspace)}`);
+    await this.page.locator(".monaco-workbench .statusbar-item").first().waitFor();
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    await this.server.stop();
+  }
+
+  /** Runs a command by its title; a palette that was opened before the command was known never learns of it. */
+  async command(title: string): Promise<void> {
+    const row = this.rows.filter({ hasText: title }).first();
+    for (let tries = 0; ; tries += 1) {
+      await this.page.keyboard.press("F1");
+      await this.input.fill(`>${title}`);
+      try {
+        await row.click({ timeout: 4000 });
+        return;
+      } catch (error) {
+        if (tries === 9) {
+          throw error;
+        }
+        await this.page.keyboard.press("Escape");
+      }
+    }
+  }
+
+  /** The input and the rows of the palette, of quick search and of every other list on top. */
+  get input(): Locator {
+    return this.page.locator(".quick-input-widget:visible input").first();
+  }
+
+  get rows(): Locator {
+    return this.page.locator(".quick-input-list .monaco-list-row");
+  }
+
+  get status(): Locator {
+    return this.page.locator('[id="sightline.sightline.sightline.status"], .statusbar-item[id*="sightline.status"]').first();
+  }
+
+  get panel(): FrameLocator {
+    return this.page.frameLocator('iframe.webview.ready[src*="extensionId=sightline.sightline"]').frameLocator("iframe#active-frame");
+  }
+
+  /** Waits until the active editor shows this file with the cursor in this line. */
+  async isAt(file: string, line?: number): Promise<void> {
+    await this.page.locator(".editor-group-container.active .tab.active", { hasText: file }).waitFor();
+    if (line !== undefined) {
+      const said = new RegExp(`^Ln ${line}, `);
+      await this.page.locator('[id="status.editor.selection"]', { hasText: said }).waitFor();
+    }
+  }
+
+  /** Waits until no repository is being indexed. */
+  async isIndexed(): Promise<void> {
+    const idle = this.status.and(this.page.locator('[aria-label^="Sightline. "]'));
+    const inside = this.status.locator('[aria-label*=" chunks"]');
+    await idle.or(inside).first().waitFor();
+  }
+
+  async openFile(name: string): Promise<void> {
+    await this.page.keyboard.press("Control+p");
+    await this.input.fill(name);
+    await this.rows.filter({ hasText: name.split("/").at(-1) ?? name }).first().click();
+    await this.isAt(name.split("/").at(-1) ?? name);
+  }
+
+  async goTo(line: number): Promise<void> {
+    await this.page.keyboard.press("Control+g");
+    await this.input.fill(`:${line}`);
+    await this.page.keyboard.press("Enter");
+  }
+
+  async shoot(name: string): Promise<void> {
+    await this.page.screenshot({ path: join(KEPT, `${name}.png`) });
+  }
+
+  keepLogs(name: string): void {
+    const logs = join(this.server.home, "data", "logs");
+    if (existsSync(logs)) {
+      cpSync(logs, join(KEPT, `${name}.logs`), { recursive: true });
+    }
+  }
+}
+
+/** A window for all tests of a file, open from here on; what a failed one looked like is kept. */
+export async function openWindow({ workspace, ...rest }: Opening): Promise<Workbench> {
+  const bench = await Workbench.start(rest);
+  after(() => bench.close());
+  afterEach(async (context) => {
+    const { name, passed } = context as typeof context & { passed: boolean };
+    if (!passed) {
+      const file = `failed-${name.replace(/\W+/g, "-").slice(0, 60)}`;
+      await bench.shoot(file);
+      bench.keepLogs(file);
+    }
+  });
+  await bench.open(workspace);
+  return bench;
+}
