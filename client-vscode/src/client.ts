@@ -33,7 +33,7 @@ export interface Owner {
 export function makeClient(command: readonly [string, ...string[]], owner: Owner): LanguageClient {
   const [program, ...words] = command;
   const server: Executable = { command: program, args: [...words, "serve"], options: { cwd: owner.folder } };
-  const client = new LanguageClient("sightline", "Sightline", { run: server, debug: server }, options(owner));
+  const client = new QuietClient("sightline", "Sightline", { run: server, debug: server }, options(owner));
   client.onNotification("sightline/statusChanged", (status: StatusChanged) => {
     owner.told(status);
   });
@@ -43,6 +43,13 @@ export function makeClient(command: readonly [string, ...string[]], owner: Owner
     }
   });
   return client;
+}
+
+/** Its errors go to the log alone: the session tells, once, what somebody has to know. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
 }
 
 function options(owner: Owner): LanguageClientOptions {

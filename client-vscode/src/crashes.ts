@@ -10,7 +10,12 @@ export class Crashes {
   /** Notes a crash; whether the server is worth another start. */
   note(now: number): boolean {
     this.#times = [...this.#times.filter((time) => now - time < WITHIN_MS), now];
-    return this.#times.length <= MOST_CRASHES;
+    return !this.isGivenUp;
+  }
+
+  /** Whether it has crashed too often. */
+  get isGivenUp(): boolean {
+    return this.#times.length > MOST_CRASHES;
   }
 
   forget(): void {

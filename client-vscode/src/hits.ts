@@ -13,11 +13,15 @@ export interface Place {
   readonly range: Range;
 }
 
+/** Ten answers of fifty files, each with three further places. */
+const MOST_PLACES = 2000;
+
 /** Gives ids to the places of an answer; an id never stands for two places. */
 export class Hits {
   readonly #selected = new EventEmitter<string>();
   /** F4 has moved on. */
   readonly onSelected = this.#selected.event;
+  /** Those of earlier answers too: somebody may click while the next one is on its way. */
   #places = new Map<string, Place>();
   #order: string[] = [];
   #current = -1;
@@ -28,9 +32,10 @@ export class Hits {
     this.#generation += 1;
     const prefix = `r${this.#generation}`;
     const places = answer?.hits.flatMap((hit, at) => placesOf(`${prefix}.${at}`, hit)) ?? [];
-    this.#places = new Map(places.map((place) => [place.id, place]));
+    const before = this.#places.get(this.current);
+    this.#places = new Map([...this.#places, ...places.map((place) => [place.id, place] as const)].slice(-MOST_PLACES));
     this.#order = places.map((place) => place.id);
-    this.#current = -1;
+    this.#current = places.findIndex((place) => before !== undefined && isSame(place, before));
     void commands.executeCommand("setContext", "sightline.hasHits", places.length > 0);
     return prefix;
   }
@@ -65,6 +70,10 @@ export class Hits {
   dispose(): void {
     this.#selected.dispose();
   }
+}
+
+function isSame(one: Place, other: Place): boolean {
+  return one.uri === other.uri && one.selection.start.line === other.selection.start.line;
 }
 
 function placesOf(id: string, hit: Answer["hits"][number]): Place[] {

@@ -114,7 +114,9 @@ export class Session implements Owner {
   }
 
   moved(kind: "starting" | "running"): void {
-    this.#become({ kind });
+    if (!this.#crashes.isGivenUp) {
+      this.#become({ kind });
+    }
   }
 
   told(status: StatusChanged): void {
@@ -174,7 +176,7 @@ export class Session implements Owner {
 
   #fail(message: string): void {
     if (this.#health.kind === "failed") {
-      return; // it is on screen
+      return; // the crash that made the start fail is on screen
     }
     this.log.error(message);
     this.#become({ kind: "failed", message });

@@ -153,7 +153,6 @@ export class Panel implements WebviewViewProvider {
     }
     if (this.#answer !== undefined) {
       this.#tellAnswer();
-      this.#post({ type: "select", id: this.hits.current });
     } else if (this.#query !== undefined) {
       await this.#ask(this.#query);
     } else {
@@ -200,6 +199,9 @@ export class Panel implements WebviewViewProvider {
 
   #tellAnswer(): void {
     this.#post({ type: "answer", answer: this.#answer });
+    if (this.hits.current !== "") {
+      this.#post({ type: "select", id: this.hits.current });
+    }
     void this.#paint(this.#answer);
   }
 

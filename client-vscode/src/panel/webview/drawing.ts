@@ -27,14 +27,14 @@ export function drawFile(file: FileView, isFolded: boolean): HTMLElement {
       "aria-description": why,
       "data-id": hits[0]?.id ?? "",
       "data-label": label,
-      "data-name": `${folder}/${name}`,
+      "data-key": `${folder}/${name}`,
     },
     header,
-    make("div", { class: "hits", role: "group" }, ...hits.map(drawHit)),
+    make("div", { class: "hits", role: "group" }, ...hits.map((hit) => drawHit(hit, `${folder}/${name}`))),
   );
 }
 
-function drawHit(hit: HitView): HTMLElement {
+function drawHit(hit: HitView, file: string): HTMLElement {
   const { id, line, symbol, container, kind, lines } = hit;
   const where = [container, symbol].filter((part) => part !== "").join(".");
   const what = where === "" ? `line ${line}` : `${where}, line ${line}`;
@@ -47,6 +47,7 @@ function drawHit(hit: HitView): HTMLElement {
       "aria-level": "2",
       "aria-label": text === "" ? what : `${kind} ${what}: ${text.slice(0, 300)}`,
       "data-id": id,
+      "data-key": `${file}:${line}`,
       "data-line": String(line),
     },
     make(

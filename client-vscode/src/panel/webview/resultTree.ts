@@ -31,15 +31,16 @@ export class ResultTree {
   }
 
   show(answer: AnswerView | undefined): void {
-    const selected = this.#root.contains(document.activeElement) ? this.#selected : undefined;
-    const at = selected === undefined ? -1 : this.#rows.indexOf(selected);
+    const key = this.#selected?.dataset["key"];
+    const hasFocus = this.#root.contains(document.activeElement);
     const files = answer?.files ?? [];
     this.#hits = new Map(files.flatMap((file) => file.hits).map((hit) => [hit.id, hit]));
     this.#root.replaceChildren(...files.map((file) => drawFile(file, this.#folded.has(`${file.folder}/${file.name}`))));
     const summary = byId("summary");
     summary.textContent = headline(answer);
     summary.dataset["stage"] = answer === undefined ? "" : answer.isFinal ? "full" : "first";
-    this.#select(this.#rows[Math.max(0, at)], at >= 0);
+    const rows = this.#rows;
+    this.#select(rows.find((row) => row.dataset["key"] === key) ?? rows[0], hasFocus);
   }
 
   /** Colours come after the text: they need the theme and the language's grammar. */
@@ -111,7 +112,7 @@ export class ResultTree {
 
   #fold(file: HTMLElement, isFolded: boolean): void {
     file.setAttribute("aria-expanded", String(!isFolded));
-    this.#folded[isFolded ? "add" : "delete"](file.dataset["name"] ?? "");
+    this.#folded[isFolded ? "add" : "delete"](file.dataset["key"] ?? "");
   }
 
   #key(event: KeyboardEvent): void {
