@@ -24,6 +24,8 @@ const OFFERED = "installOffered";
 
 /** Who gets the server. */
 interface Client {
+  /** The one that was found, if any. */
+  readonly command: readonly string[] | undefined;
   readonly context: ExtensionContext;
   restart(): Promise<void>;
 }
@@ -46,7 +48,8 @@ export async function offerInstallOnce(client: Client): Promise<void> {
 /** Says that there is no server, and installs one after a click. */
 export async function offerInstall(client: Client): Promise<void> {
   const wanted = requirement(versionOf(client.context));
-  const said = `Sightline's server is not installed. It is the Python package ${wanted} (Python 3.11 or later).`;
+  const state = client.command === undefined ? "not installed" : `there: ${client.command.join(" ")}`;
+  const said = `Sightline's server is ${state}. It is the Python package ${wanted} (Python 3.11 or later).`;
   const uvx = await onPath("uvx");
   const choice = await window.showWarningMessage(said, ...(uvx === undefined ? [] : [UVX]), PIP, CHOOSE);
   switch (choice) {
