@@ -26,6 +26,9 @@ const QUIET: Settings = {
   "update.mode": "none",
   "git.enabled": false,
   "files.hotExit": "off",
+  "files.autoSave": "off", // a browser's default is another than the desktop's
+  "editor.autoIndent": "none",
+  "editor.quickSuggestions": false,
   "editor.minimap.enabled": false,
   "editor.cursorBlinking": "solid",
 };

@@ -55,6 +55,13 @@ export class Panel {
     await this.at('#summary[data-stage="full"]').waitFor();
   }
 
+  /** Chooses, or no longer, in one of the form's lists. */
+  async choose(list: string, text: string): Promise<void> {
+    await this.at(list).locator("input").fill(text);
+    await this.at(list).locator("li", { hasText: new RegExp(`^\\s*${text}\\s*$`) }).click();
+    await this.at(list).locator("input").press("Escape");
+  }
+
   /** The line that an answer names, from 1. */
   async lineOf(hit: Locator): Promise<number> {
     return Number(await hit.getAttribute("data-line"));

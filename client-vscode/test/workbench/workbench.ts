@@ -7,7 +7,7 @@ import { chromium, type Browser, type FrameLocator, type Locator, type Page } fr
 import { CodeServer, type Settings } from "./codeServer.ts";
 import { CHROMIUM, KEPT, RUN } from "./places.ts";
 
-export const PATIENCE_MS = 45_000;
+export const PATIENCE_MS = Number(process.env["SIGHTLINE_TEST_PATIENCE_MS"] ?? 45_000);
 const FLAGS = [
   ..."--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync".split(" "),
   ..."--disable-background-networking --disable-component-update".split(" "),
@@ -56,7 +56,8 @@ export class Workbench {
 
   async open(workspace: string): Promise<void> {
     const kind = workspace.endsWith(".code-workspace") ? "workspace" : "folder";
-    await this.page.goto(`${this.server.url}/?${kind}=${encodeURIComponent(workspace)}`);
+    const address = `${this.server.url}/?${kind}=${encodeURIComponent(workspace)}`;
+    await this.page.goto(address, { waitUntil: "commit" });
     await this.page.locator(".monaco-workbench .statusbar-item").first().waitFor();
   }
 
@@ -92,8 +93,9 @@ export class Workbench {
     return this.page.locator(".quick-input-list .monaco-list-row");
   }
 
+  /** Our item of the status bar. */
   get status(): Locator {
-    return this.page.locator('[id="sightline.sightline.sightline.status"], .statusbar-item[id*="sightline.status"]').first();
+    return this.page.locator('.statusbar-item[id$="sightline.status"]');
   }
 
   get panel(): FrameLocator {
@@ -109,11 +111,10 @@ export class Workbench {
     }
   }
 
-  /** Waits until no repository is being indexed. */
+  /** Waits until there is an index and nothing is left to do. */
   async isIndexed(): Promise<void> {
-    const idle = this.status.and(this.page.locator('[aria-label^="Sightline. "]'));
-    const inside = this.status.locator('[aria-label*=" chunks"]');
-    await idle.or(inside).first().waitFor();
+    const idle = '[aria-label^="Sightline. "][aria-label*=" chunks"]:not([aria-label*=" 0 files"])';
+    await this.status.locator(idle).waitFor();
   }
 
   async openFile(name: string): Promise<void> {
@@ -153,6 +154,11 @@ export async function openWindow({ workspace, ...rest }: Opening): Promise<Workb
       bench.keepLogs(file);
     }
   });
-  await bench.open(workspace);
+  try {
+    await bench.open(workspace);
+  } catch (error) {
+    await bench.close(); // no test begins, so nothing comes after
+    throw error;
+  }
   return bench;
 }
