@@ -28,6 +28,9 @@ import { toView } from "./viewing";
 /** What is searched for: a form, or code like some place. */
 type Query = { readonly form: Form } | { readonly place: SimilarParams; readonly title: string };
 
+/** How soon half an answer is asked for again. */
+const AGAIN_MS = 2000;
+
 export class Panel implements WebviewViewProvider {
   static readonly viewId = "sightline.panel";
   readonly #live: LiveSearch<Query, Answer>;
@@ -35,6 +38,7 @@ export class Panel implements WebviewViewProvider {
   #form: Form | undefined;
   #query: Query | undefined;
   #answer: AnswerView | undefined;
+  #again: ReturnType<typeof setTimeout> | undefined;
   /** The answer lacks something that will come. */
   #isProvisional = false;
   #wantsFocus = false;
@@ -113,6 +117,7 @@ export class Panel implements WebviewViewProvider {
   }
 
   dispose(): void {
+    clearTimeout(this.#again);
     this.#live.stop();
   }
 
@@ -195,6 +200,17 @@ export class Panel implements WebviewViewProvider {
     const title = this.#query !== undefined && "title" in this.#query ? this.#query.title : "";
     this.#answer = answer && toView(answer, { prefix, isFinal, title, folderName: several ? folderName : () => "" });
     this.#tellAnswer();
+    this.#askAgainLater();
+  }
+
+  /** The index may have become whole while an answer was on its way: nobody tells of that any more. */
+  #askAgainLater(): void {
+    clearTimeout(this.#again);
+    if (this.#isProvisional) {
+      this.#again = setTimeout(() => {
+        this.#catchUp(this.session.health);
+      }, AGAIN_MS);
+    }
   }
 
   #tellAnswer(): void {

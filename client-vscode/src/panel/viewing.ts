@@ -49,12 +49,21 @@ function fileOf(hit: Hit, id: string, viewing: Viewing): FileView {
 function bestOf(hit: Hit, id: string): HitView {
   const best = hit.selectionRange.start.line;
   const all = hit.snippet.split("\n");
-  const from = Math.max(0, best - hit.snippetLine - LINES_BEFORE);
-  const shown = all.slice(from, from + LINES_BEFORE + 1 + LINES_AFTER);
+  const at = best - hit.snippetLine;
+  const isText = (line: string): boolean => line.trim() !== "";
+  const from = Math.min(at, firstFrom(all, Math.max(0, at - LINES_BEFORE), isText));
+  const window = all.slice(from, at + 1 + LINES_AFTER);
+  const shown = window.slice(0, window.findLastIndex(isText) + 1); // a blank line at either end shows nothing
   const { symbol, container, kind } = hit;
   const firstLine = hit.snippetLine + from;
-  const lines = shown.map((text, at) => lineOf(text, hit, firstLine + at));
+  const lines = shown.map((text, below) => lineOf(text, hit, firstLine + below));
   return { id, line: best + 1, symbol, container, kind, lines: dedented(lines), firstLine: firstLine + 1 };
+}
+
+/** The first of these from `start` on, or `start` where there is none. */
+function firstFrom<T>(values: readonly T[], start: number, isWanted: (value: T) => boolean): number {
+  const found = values.findIndex((value, at) => at >= start && isWanted(value));
+  return found === -1 ? start : found;
 }
 
 function furtherOf(hit: Hit, id: string): HitView[] {

@@ -31,8 +31,8 @@ export class ResultTree {
   }
 
   show(answer: AnswerView | undefined): void {
-    const key = this.#selected?.dataset["key"];
     const hasFocus = this.#root.contains(document.activeElement);
+    const key = hasFocus ? this.#selected?.dataset["key"] : undefined;
     const files = answer?.files ?? [];
     this.#hits = new Map(files.flatMap((file) => file.hits).map((hit) => [hit.id, hit]));
     this.#root.replaceChildren(...files.map((file) => drawFile(file, this.#folded.has(`${file.folder}/${file.name}`))));
