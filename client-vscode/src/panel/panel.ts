@@ -81,8 +81,9 @@ export class Panel implements WebviewViewProvider {
   resolveWebviewView(view: WebviewView): void {
     this.#view = view;
     const { webview } = view;
-    webview.options = { enableScripts: true, localResourceRoots: [this.context.extensionUri] };
-    webview.html = html(webview, this.context.extensionUri);
+    const { extensionUri } = this.context;
+    webview.options = { enableScripts: true, localResourceRoots: ["dist", "media"].map((name) => Uri.joinPath(extensionUri, name)) };
+    webview.html = html(webview, extensionUri);
     webview.onDidReceiveMessage((value: unknown) => {
       const message = readMessage(value);
       if (message !== undefined) {

@@ -36,6 +36,12 @@ test("the lines around the best one are shown, without their common indentation,
   assert.deepEqual(marked, ["session"]);
 });
 
+test("blank lines at either end are not shown", () => {
+  const { best } = view({ snippet: "\n\n    def save(self):\n        pass\n\n", snippetLine: 11, highlights: [] });
+  assert.equal(best.firstLine, 14);
+  assert.deepEqual(best.lines.map(({ text }) => text), ["def save(self):", "    pass"]);
+});
+
 test("a file at the root has no folder, and a folder's name goes first where several are open", () => {
   assert.equal(view({ path: "setup.py" }).file.folder, "");
   const [file] = toView(answer(), { ...VIEWING, folderName: () => "shop" }).files;
