@@ -1,8 +1,11 @@
 /** A window of VS Code, as somebody sees it who has a keyboard and a mouse. */
 
+import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { chromium, type Browser, type FrameLocator, type Locator, type Page } from "playwright-core";
 import { CodeServer, type Settings } from "./codeServer.ts";
 import { CHROMIUM, KEPT, RUN } from "./places.ts";
@@ -54,10 +57,15 @@ export class Workbench {
     return new Workbench(server, browser, page);
   }
 
-  async open(workspace: string): Promise<void> {
-    const kind = workspace.endsWith(".code-workspace") ? "workspace" : "folder";
-    const address = `${this.server.url}/?${kind}=${encodeURIComponent(workspace)}`;
-    await this.page.goto(address, { waitUntil: "commit" });
+  /** Opens a workspace; `paths` are what tests inside the extension host begin with. */
+  async open(workspace: string, paths: Readonly<Record<string, string>> = {}): Promise<void> {
+    const address = new URL(this.server.url);
+    address.searchParams.set(workspace.endsWith(".code-workspace") ? "workspace" : "folder", workspace);
+    const payload = Object.entries(paths).map(([name, path]) => [name, `vscode-remote://${address.host}${path}`]);
+    if (payload.length > 0) {
+      address.searchParams.set("payload", JSON.stringify(payload));
+    }
+    await this.page.goto(address.href, { waitUntil: "commit" });
     await this.page.locator(".monaco-workbench .statusbar-item").first().waitFor();
   }
 
@@ -161,4 +169,17 @@ export async function openWindow({ workspace, ...rest }: Opening): Promise<Workb
     throw error;
   }
   return bench;
+}
+
+/** Asks until the answer is the expected one, and fails with the last when it does not become so. */
+export async function eventually<T>(ask: () => Promise<T>, expected: T): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS / 3;
+  for (;;) {
+    const answer = await ask();
+    if (isDeepStrictEqual(answer, expected) || Date.now() > deadline) {
+      assert.deepEqual(answer, expected);
+      return;
+    }
+    await sleep(100);
+  }
 }

@@ -117,6 +117,14 @@ export class FormView {
         this.#changed(true);
       });
     }
+    for (const field of [this.#languages, this.#kinds]) {
+      // Or the field loses the focus and forgets what was typed, and another option is below the mouse when it is let go.
+      field.addEventListener("mousedown", (event) => {
+        if (event.composedPath().some((each) => each instanceof HTMLLIElement)) {
+          event.preventDefault();
+        }
+      });
+    }
     this.#pin.addEventListener("click", () => {
       this.owner.pin();
     });
