@@ -40,8 +40,10 @@ const TESTS: Readonly<Record<string, Test>> = {
     await editor.edit((edit) => {
       edit.insert(editor.document.positionAt(0), "def juggle_seven_pineapples():\n    return 7\n\n");
     });
-    const [first] = (await searched("juggle seven pineapples")).hits;
-    assert.deepEqual([first?.path, first?.selectionRange.start.line], [FILE, 0]);
+    await eventually(async () => {
+      const [first] = (await searched("juggle seven pineapples")).hits;
+      return first?.path === FILE && first.selectionRange.start.line === 0;
+    });
     await commands.executeCommand("workbench.action.files.revert");
     await eventually(async () => (await searched('"juggle_seven_pineapples"')).hits.length === 0);
   },
@@ -55,9 +57,12 @@ const TESTS: Readonly<Record<string, Test>> = {
   },
   "a setting that changes reaches the server without a restart": async () => {
     const configuration = workspace.getConfiguration("sightline");
-    await configuration.update("search.limit", 3);
-    await eventually(async () => (await searched("document")).hits.length === 3);
-    await configuration.update("search.limit", undefined);
+    const isFound = async (): Promise<boolean> => (await searched("TextDocument")).hits.some(({ path }) => path === FILE);
+    await eventually(isFound);
+    await configuration.update("index.exclude", ["workspace/**"]);
+    await eventually(async () => !(await isFound()));
+    await configuration.update("index.exclude", undefined);
+    await eventually(isFound);
   },
   "F4 has nothing to go to before anything was found": async () => {
     const editor = await shown();

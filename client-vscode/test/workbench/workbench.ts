@@ -120,9 +120,9 @@ export class Workbench {
   }
 
   /** Waits until there is an index and nothing is left to do. */
-  async isIndexed(): Promise<void> {
+  async isIndexed(within = PATIENCE_MS): Promise<void> {
     const idle = '[aria-label^="Sightline. "][aria-label*=" chunks"]:not([aria-label*=" 0 files"])';
-    await this.status.locator(idle).waitFor();
+    await this.status.locator(idle).waitFor({ timeout: within });
   }
 
   async openFile(name: string): Promise<void> {
