@@ -46,7 +46,7 @@ if (folder === "dist") {
   for (const [from, to] of copies) {
     if (existsSync(from)) {
       copyFileSync(from, to);
-    } else {
+    } else if (production) {
       console.warn(`${from} is not there; the extension does without`);
     }
   }

@@ -53,9 +53,9 @@ function drawHit(hit: HitView, file: string): HTMLElement {
     make(
       "div",
       { class: "place" },
-      make("vscode-icon", { name: iconName(kind), "aria-hidden": "true" }),
-      make("span", { class: "symbol" }, where === "" ? "" : where),
-      make("span", { class: "line" }, `:${line}`),
+      ...(kind === "" ? [] : [make("vscode-icon", { name: iconName(kind), "aria-hidden": "true" })]),
+      ...(where === "" ? [] : [make("span", { class: "symbol" }, where)]),
+      make("span", { class: "line" }, where === "" ? `line ${line}` : `:${line}`),
       make("vscode-toolbar-button", { class: "similar", icon: "references", label: "Find similar code", tabindex: "-1" }),
     ),
   );
