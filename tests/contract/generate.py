@@ -107,13 +107,19 @@ def protocol() -> Json:
         for name in COMMANDS
     }
     notifications = {name: _object({"params": of[name, "serialization"]}) for name in NOTIFICATIONS}
+    names = {"type": "array", "items": {"type": "string"}}
     parts = {
         "requests": _object(requests, doc="From the client; each can be cancelled."),
         "commands": _object(commands, doc="For workspace/executeCommand, with one argument."),
         "notifications": _object(notifications, doc="From the server."),
         "error": _error(),
         "experimental": _object(
-            {"version": {"const": VERSION}, "requests": {"type": "array", "items": {"enum": list(REQUESTS)}}},
+            {
+                "version": {"const": VERSION},
+                "requests": {"type": "array", "items": {"enum": list(REQUESTS)}},
+                "languages": names | {"description": "What `lang:` takes, besides other names of the same."},
+                "kinds": names | {"description": "What `kind:` takes."},
+            },
             doc="`capabilities.experimental.sightline` in the answer to initialize.",
         ),
     }

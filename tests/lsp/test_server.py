@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from sightline import messages
+from sightline.core.query import parse
 from sightline.lsp.server import REQUESTS
 from support import Files
 
@@ -111,6 +112,9 @@ async def test_what_is_offered_is_what_is_answered(data_dir: Path, shop: Files) 
     server = make(lambda settings: None)  # type: ignore[arg-type, return-value]
     assert set(server.experimental["sightline"]["requests"]) == set(REQUESTS)  # type: ignore[index]
     assert {name.replace("/", ".") for name in REQUESTS} | {"sightline.showSimilar"} == set(server.protocol.commands)
+    offers = server.experimental["sightline"]  # type: ignore[index]
+    for word in [f"lang:{each}" for each in offers["languages"]] + [f"kind:{each}" for each in offers["kinds"]]:
+        assert not parse(word).text, word
 
 
 WRONG: list[tuple[str, Any, str]] = [

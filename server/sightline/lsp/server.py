@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from pygls.exceptions import JsonRpcException
 
 from sightline import __version__, messages
+from sightline.core.languages import LANGUAGES
+from sightline.core.model import KINDS
 from sightline.errors import DatabaseBusy, DatabaseUnavailable
 from sightline.lsp import handlers, symbols
 from sightline.lsp.dispatch import Handler
@@ -46,7 +48,10 @@ def make(open_sightline: Opener) -> Server:
         async with Session.lifespan(server, open_sightline) as session:
             yield session
 
-    experimental = {"sightline": {"version": VERSION, "requests": list(REQUESTS)}}
+    languages = sorted({each.id for each in LANGUAGES})
+    experimental = {
+        "sightline": {"version": VERSION, "requests": list(REQUESTS), "languages": languages, "kinds": list(KINDS)}
+    }
     server = Server("sightline", __version__, experimental=experimental, lifespan=lifespan)
     for method, (params, handler) in REQUESTS.items():
         server.add_request(method, params, _healing(handler))

@@ -1,0 +1,18 @@
+// The server's settings, without our prefix; generated from schemas/settings.schema.json: do not edit.
+
+export const SETTING_NAMES = [
+  "dataDir",
+  "database.url",
+  "embedding.provider",
+  "embedding.model",
+  "index.include",
+  "index.exclude",
+  "index.maxFileBytes",
+  "index.workers",
+  "index.onBattery",
+  "index.pauseAboveLoad",
+  "search.limit",
+  "search.symbolEscape",
+  "search.mode",
+  "log.level",
+] as const;
