@@ -107,7 +107,7 @@ def test_home_and_what_is_above_are_no_project_but_what_is_below_is(
         assert done.returncode == 2
         assert "is too wide to be one project" in done.stderr
     assert run(data_dir, "index", stocked.root, HOME=home).returncode == 0
-    stocked.write({".sightline/config.json": "{}"})
+    stocked.write({".sightline/config.json": '{"version": "1.0", "project": {"name": "whole-home"}}'})
     assert run(data_dir, *arguments, stocked.root, HOME=str(stocked.root)).returncode == 0
 
 

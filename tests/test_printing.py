@@ -131,7 +131,7 @@ def test_a_status_is_one_line_a_fact_however_long(capsys: pytest.CaptureFixture[
     root = Path("/some/where") / ("deep/" * 60)
     printing.show_status(Project("id", "name", "db", "folder"), root, status)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert lines[0] == f"folder         {root}"
     assert lines[-1] == "last job       interrupted; the next run goes on with it"
     assert not any(line != line.rstrip() for line in lines)

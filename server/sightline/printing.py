@@ -112,7 +112,7 @@ def show_status(project: Project, root: Path, status: Mapping[str, Any]) -> None
     rows = {
         "folder": str(root),
         "project": f"{project.name} ({project.id})",
-        "decided by": project.trace[-1],
+        "decided by": project.trace[-1] if project.trace else project.resolved_by,
         "database": f"{project.database}, {status['size_bytes'] / 1e6:.0f} MB",
         "files": f"{status['files']:,}",
         "chunks": f"{status['chunks']:,}",

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from sightline.adapters import opening
-from sightline.adapters.configfiles import FILE as CONFIG
+from sightline.adapters import configfiles, opening
 from sightline.adapters.ignoring import Ignore, Level, Rules, Verdict, never, parts
 from sightline.core import exclusions
 from sightline.core.exclusions import Reason
@@ -186,8 +185,8 @@ def one_project(folder: Path) -> Path:
     """The folder without links; FolderError where nobody means all of it: the home folder, and those above it."""
     root = resolved(folder)
     home = Path(os.path.realpath(os.path.expanduser("~")))
-    if home.is_relative_to(root) and not (root / CONFIG).is_file():
-        hint = f"Name a folder of yours below it; if all of it shall be one project, put a {CONFIG} there."
+    if home.is_relative_to(root) and not (root / configfiles.FILE).is_file():
+        hint = f"Name a folder of yours below it; if all of it shall be one project, put a {configfiles.FILE} there."
         raise FolderError(f"{str(root)!r} is too wide to be one project.", hint=hint)
     return root
 
