@@ -176,6 +176,8 @@ export interface ListedProject {
   readonly id: string;
   readonly name: string;
   readonly databaseName: string;
+  readonly state: "creating" | "ready" | "removing";
+  /** Of all hosts that use it. */
   readonly roots: readonly string[];
   readonly chunks: number;
   readonly sizeBytes: number;
@@ -191,6 +193,23 @@ export interface MoreHit {
 export interface NoParams {
   readonly workDoneToken?: number | string | null;
   readonly partialResultToken?: number | string | null;
+}
+
+/** The pooled connections to one database, since the server started. */
+export interface PoolStatus {
+  readonly database: string;
+  readonly open: number;
+  readonly busy: number;
+  /** Statements that wait for a connection. */
+  readonly waiting: number;
+  readonly mostBusy: number;
+  readonly taken: number;
+  readonly opened: number;
+  readonly timedOut: number;
+  /** Attempts to connect that failed. */
+  readonly failed: number;
+  readonly longestWaitMs: number;
+  readonly lastError: string;
 }
 
 export interface Position {
@@ -221,10 +240,11 @@ export interface SearchParams {
   /** The URI of an open folder, or of one below it. */
   readonly folder?: string | null;
   readonly projectId?: string | null;
-  readonly limit?: number;
+  /** Where nothing is said: the setting search.limit, as search.mode for the mode. */
+  readonly limit?: number | null;
   readonly maxPerFile?: number;
   readonly filters?: FilterParams;
-  readonly mode?: "hybrid" | "lexical" | "semantic";
+  readonly mode?: "hybrid" | "lexical" | "semantic" | null;
   readonly explain?: boolean;
   readonly query: string;
 }
@@ -235,10 +255,11 @@ export interface SimilarParams {
   /** The URI of an open folder, or of one below it. */
   readonly folder?: string | null;
   readonly projectId?: string | null;
-  readonly limit?: number;
+  /** Where nothing is said: the setting search.limit, as search.mode for the mode. */
+  readonly limit?: number | null;
   readonly maxPerFile?: number;
   readonly filters?: FilterParams;
-  readonly mode?: "hybrid" | "lexical" | "semantic";
+  readonly mode?: "hybrid" | "lexical" | "semantic" | null;
   readonly explain?: boolean;
   readonly textDocument: TextDocument;
   readonly range: Range;
@@ -252,6 +273,9 @@ export interface Status {
   readonly projects: readonly AnswerProject[];
   readonly folders: readonly FolderStatus[];
   readonly jobs: readonly Job[];
+  readonly pools: readonly PoolStatus[];
+  /** How many pooled connections there may be in all. */
+  readonly maxConnections: number;
   readonly problems: readonly string[];
 }
 

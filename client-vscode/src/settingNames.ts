@@ -3,6 +3,7 @@
 export const SETTING_NAMES = [
   "dataDir",
   "database.url",
+  "database.maxConnections",
   "embedding.provider",
   "embedding.model",
   "index.include",
@@ -12,7 +13,9 @@ export const SETTING_NAMES = [
   "index.onBattery",
   "index.pauseAboveLoad",
   "search.limit",
-  "search.symbolEscape",
   "search.mode",
+  "search.symbolEscape",
+  "workflow.url",
+  "workflow.timeout",
   "log.level",
 ] as const;
