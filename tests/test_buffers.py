@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sightline.adapters import files
-from sightline.adapters.analysing import Workers
+from sightline.adapters.analysing import Embedder, Workers
 from sightline.adapters.slots import Slots
 from sightline.buffers import QUIET_SECONDS, Analyser, Unsaved
 from sightline.core.bm25 import Collection, SegmentColumns
@@ -254,7 +254,7 @@ async def test_a_text_is_found_within_300_ms_of_the_last_key(editor: Editor, fol
 
 async def test_a_worker_that_has_ended_for_idleness_is_back_in_no_time(tmp_path: Path) -> None:
     workers = Workers(1, Slots(tmp_path / "typing", 1), idle_seconds=0.05)
-    analyser, others, took = Analyser(workers, "static", ""), set(_children()), []
+    analyser, others, took = Analyser(workers, lambda: Embedder("static", "", 1)), set(_children()), []
     try:
         for count in range(4):
             result = await analyser.analysed(tmp_path, "a.py", f"x = {count}\n{SESSION}".encode(), files.Rules())

@@ -118,7 +118,16 @@ def test_a_summary_lists_what_failed_and_all_that_is_left_out_when_asked(capsys:
 
 
 def test_a_folder_without_anything_has_a_status(capsys: pytest.CaptureFixture[str]) -> None:
-    status = {"files": 0, "chunks": 0, "size_bytes": 9_000_000, "last_indexed_at": None, "languages": {}, "job": None}
+    status = {
+        "files": 0,
+        "chunks": 0,
+        "size_bytes": 9_000_000,
+        "last_indexed_at": None,
+        "languages": {},
+        "job": None,
+        "model": "m",
+        "pending_vectors": 0,
+    }
     printing.show_status(Project("id", "[b]name", "db", "folder"), Path("/some/where"), status)
     shown = dict(re.split(r"  +", line.strip(), maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert shown["project"] == "[b]name (id)"
@@ -127,11 +136,20 @@ def test_a_folder_without_anything_has_a_status(capsys: pytest.CaptureFixture[st
 
 def test_a_status_is_one_line_a_fact_however_long(capsys: pytest.CaptureFixture[str]) -> None:
     job = {"state": "running", "status_message": "interrupted; the next run goes on with it"}
-    status = {"files": 0, "chunks": 0, "size_bytes": 0, "last_indexed_at": None, "languages": {}, "job": job}
+    status = {
+        "files": 0,
+        "chunks": 0,
+        "size_bytes": 0,
+        "last_indexed_at": None,
+        "languages": {},
+        "job": job,
+        "model": "m",
+        "pending_vectors": 0,
+    }
     root = Path("/some/where") / ("deep/" * 60)
     printing.show_status(Project("id", "name", "db", "folder"), root, status)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 9
+    assert len(lines) == 11
     assert lines[0] == f"folder         {root}"
     assert lines[-1] == "last job       interrupted; the next run goes on with it"
     assert not any(line != line.rstrip() for line in lines)

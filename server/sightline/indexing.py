@@ -366,7 +366,7 @@ class Indexer:
     def _is_urgent(self, run: Run) -> bool:
         """Whether somebody has saved a few files, which do not wait for the end of a long job."""
         few = 0 < len(self._touched) <= FEW and WHOLE not in self._touched
-        return few and not (run.is_errand or self.cancelled)
+        return few and not (run.is_errand or self._wants_job or self.cancelled)
 
     async def _run_errand(self, plan: Plan, run: Run) -> None:
         """Brings what was saved up to date, while no batch is under way that may hold the same files."""

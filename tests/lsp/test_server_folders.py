@@ -347,7 +347,7 @@ async def test_hits_are_checked_against_open_documents(data_dir: Path, folder: F
         client.notify("textDocument/didChange", {"textDocument": versioned, "contentChanges": [change]})
         hit = (await found(client, "a.py", query="SessionStore path:a.py"))["hits"][0]
         assert hit["selectionRange"]["start"]["line"] == 3
-        client.notify("textDocument/didChange", {"textDocument": versioned, "contentChanges": [{"text": "nothing"}]})
+        client.notify("textDocument/didChange", {"textDocument": versioned, "contentChanges": [{"text": ""}]})
         await found(client, query="SessionStore path:a.py")
         client.notify("textDocument/didClose", {"textDocument": versioned})
         await found(client, "a.py", query="SessionStore path:a.py")

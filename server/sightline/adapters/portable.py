@@ -27,7 +27,7 @@ MANIFEST: Final = "manifest.json"
 MANIFEST_BYTES: Final = 1 << 20
 PIECE: Final = 1 << 20
 TABLES: Final[Mapping[str, str]] = {
-    "repositories": "", "embedders": "", "code_files": "", "code_chunks": "", "definitions": "", "embeddings": "",
+    "embedders": "", "repositories": "", "code_files": "", "code_chunks": "", "definitions": "", "embeddings": "",
     "word_segments": "", "postings": "", "vector_segments": "", "dead_chunks": "", "embedding_cache": "",
     "embedding_metadata": "", "change_events": "", "indexing_jobs": "where finished_at is not null",
     "meta": "where key <> 'project'",
