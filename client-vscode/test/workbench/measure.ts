@@ -71,7 +71,9 @@ async function activation(bench: Workbench): Promise<number> {
   await bench.command("Developer: Show Running Extensions");
   const row = bench.page.locator(".runtime-extensions-editor .monaco-list-row", { hasText: "Sightline" });
   const said = await row.first().innerText();
-  await bench.command("View: Close All Editors");
+  const modal = bench.page.locator(".monaco-modal-editor-block");
+  await bench.page.keyboard.press("Escape");
+  await modal.waitFor({ state: "detached" });
   return Number(/Activation: (\d+)ms/i.exec(said)?.[1]);
 }
 
@@ -96,10 +98,15 @@ function folder(): string {
 const bench = await Workbench.start({});
 try {
   await bench.open(folder());
+  await bench.isIndexed(600_000);
+  const activations = [await activation(bench)];
+  while (activations.length < ACTIVATIONS) {
+    await bench.page.reload();
+    await bench.isIndexed(600_000);
+    activations.push(await activation(bench));
+  }
   const panel = new Panel(bench);
   await panel.open();
-  await bench.page.waitForTimeout(3000);
-  await bench.isIndexed(600_000);
   const size = await bench.status.locator("[aria-label]").getAttribute("aria-label");
   await panel.at("body").evaluate(listen);
   const waits: Waits[] = [];
@@ -107,12 +114,6 @@ try {
     waits.push(await waitsOf(panel, query));
   }
   const measured = waits.slice(1);
-  const activations = [await activation(bench)];
-  while (activations.length < ACTIVATIONS) {
-    await bench.page.reload();
-    await panel.query.waitFor();
-    activations.push(await activation(bench));
-  }
   const result = {
     size,
     activationMs: activations,

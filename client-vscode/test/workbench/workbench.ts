@@ -79,8 +79,8 @@ export class Workbench {
     const row = this.rows.filter({ hasText: title }).first();
     for (let tries = 0; ; tries += 1) {
       await this.page.keyboard.press("F1");
-      await this.input.fill(`>${title}`);
       try {
+        await this.input.fill(`>${title}`, { timeout: 4000 });
         await row.click({ timeout: 4000 });
         return;
       } catch (error) {
