@@ -26,7 +26,7 @@ from sightline.core.analysis import VERSION
 from sightline.errors import AnalysisError, Cancelled, SightlineError
 from sightline.filling import Filler
 from sightline.jobs import Progress, Report, State, Summary
-from sightline.planning import Plan, batches, divided, is_unchanged, task_of, unindexed
+from sightline.planning import Plan, batches, compared, divided, task_of
 from sightline.rounds import Run, add, count
 
 FEW: Final = 20
@@ -278,22 +278,9 @@ class Indexer:
             files.scan, self.checkout.root, self._rules, within=within, cancelled=self._cancelled.is_set
         )
         rows = await self._store.files(self.checkout.repository_id, within)
-        found = {each.path: each for each in scan.found}
-        force = rebuild or any(touched.values())
-        # An event means that something happened, whatever the time stamps say; a scan may trust them.
-        trusted = whole and not force
-        to_read = tuple(
-            (each, row)
-            for each in scan.found
-            if not ((row := rows.get(each.path)) is not None and trusted and is_unchanged(each, row))
+        return compared(
+            scan, rows, self._preferred, force=rebuild or any(touched.values()), rebuild=rebuild, whole=whole
         )
-        gone = tuple(row for path, row in rows.items() if path not in found)
-        unread = found.keys() - {each.path for each, _ in to_read}
-        left_out = unindexed(rows[path] for path in unread)
-        # Open files first, then the freshest: what somebody works on is what somebody looks for.
-        to_read = tuple(sorted(to_read, key=lambda pair: (pair[0].path not in self._preferred, -pair[0].stat.mtime_ns)))
-        unchanged = len(unread) - len(left_out)
-        return Plan(to_read, gone, len(found), unchanged, (*scan.skipped, *left_out), force, rebuild)
 
     async def _execute(self, plan: Plan, run: Run) -> None:
         """Removes what is gone, then analyses batches in the workers while finished ones are stored."""

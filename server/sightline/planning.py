@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
@@ -47,6 +47,33 @@ def unindexed(rows: Iterable[FileRow]) -> tuple[Skipped, ...]:
     return tuple(
         Skipped(row.path, cast(files.Reason, row.outcome), stat=row.stat) for row in rows if row.outcome != INDEXED
     )
+
+
+def compared(
+    scan: files.Scan,
+    rows: Mapping[str, FileRow],
+    preferred: Collection[str],
+    *,
+    force: bool,
+    rebuild: bool,
+    whole: bool,
+) -> Plan:
+    """What there is to do, given what there is on the disk and in the index."""
+    found = {each.path for each in scan.found}
+    # An event means that something happened, whatever the time stamps say; a scan may trust them.
+    trusted = whole and not force
+    to_read = [
+        (each, row)
+        for each in scan.found
+        if not ((row := rows.get(each.path)) is not None and trusted and is_unchanged(each, row))
+    ]
+    gone = tuple(row for path, row in rows.items() if path not in found)
+    unread = found - {each.path for each, _ in to_read}
+    left_out = unindexed(rows[path] for path in unread)
+    # Open files first, then the freshest: what somebody works on is what somebody looks for.
+    to_read.sort(key=lambda pair: (pair[0].path not in preferred, -pair[0].stat.mtime_ns))
+    unchanged = len(unread) - len(left_out)
+    return Plan(tuple(to_read), gone, len(found), unchanged, (*scan.skipped, *left_out), force, rebuild)
 
 
 def task_of(found: Found, row: FileRow | None, stored: tuple[StoredChunk, ...], plan: Plan) -> FileTask:
