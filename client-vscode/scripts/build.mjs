@@ -18,9 +18,11 @@ const bundles = flags.has("--tests")
   : [
       {
         ...node,
-        entryPoints: ["src/extension.ts"],
-        outfile: "dist/extension.js",
-        external: ["vscode"],
+        // The editor waits while extension.js is read, so what is needed later is in files of its own.
+        entryPoints: { extension: "src/extension.ts", client: "src/client.ts", textmate: "src/colouring/textmate.ts" },
+        outdir: "dist",
+        external: ["vscode", "./client", "./textmate"],
+        supported: { "dynamic-import": false }, // a require, which the editor's `vscode` is made for
       },
       {
         ...common,

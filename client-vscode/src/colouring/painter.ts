@@ -50,15 +50,13 @@ export class Painter {
 
   /** Loaded with the first result: most windows close without one. */
   async #load(): Promise<Palette> {
-    const [{ Registry }, oniguruma] = await Promise.all([import("vscode-textmate"), import("vscode-oniguruma")]);
-    const { loadWASM, createOnigScanner, createOnigString } = oniguruma;
+    const { Registry, parseRawGrammar, loadWASM, createOnigScanner, createOnigString } = await import("./textmate");
     const grammars = contributed<ContributedGrammar>("grammars");
     const wasm = readFile(join(this.context.extensionPath, "dist", "onig.wasm"));
     const registry = new Registry({
       onigLib: wasm.then((data) => loadWASM({ data })).then(() => ({ createOnigScanner, createOnigString })),
       loadGrammar: async (scopeName) => {
         const found = grammars.find((grammar) => grammar.scopeName === scopeName);
-        const { parseRawGrammar } = await import("vscode-textmate");
         return found && parseRawGrammar(await readFile(found.path, "utf8"), found.path);
       },
       getInjections: (scopeName) => injectionsTo(grammars, scopeName),
