@@ -239,7 +239,7 @@ def test_a_database_that_is_not_there_is_told_with_a_hint(start: Start, project:
     with start(project, SIGHTLINE_DATABASE_URL="postgresql://127.0.0.1:1/x") as editor:
         editor.command("Sightline session")
         editor.said("sightline: the database does not answer.")
-        assert "Run `sightline doctor`" in editor.messages()
+        assert "`sightline doctor`" in editor.messages()
         editor.eventually("return require('sightline').status() == 'Sightline: no database'")
 
 

@@ -1,9 +1,9 @@
---- Completion of the filters of a query: lang:, kind:, path:, file:, changed:, each also with a minus.
+--- Completion of the filters of a query: lang:, kind:, path:, file:, changed:, project:, each also with a minus.
 local root = require('sightline.root')
 
 local M = {}
 
-M.KEYS = { 'lang:', 'kind:', 'path:', 'file:', 'changed:' }
+M.KEYS = { 'lang:', 'kind:', 'path:', 'file:', 'changed:', 'project:' }
 
 -- A test holds these two to the server's own tables.
 M.KINDS = vim.split(
