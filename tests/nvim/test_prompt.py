@@ -150,8 +150,8 @@ def test_a_small_screen_asks_for_a_line(editor: Editor) -> None:
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [
-        ("", ["lang:", "kind:", "path:", "file:", "changed:"]),
-        ("-", ["-lang:", "-kind:", "-path:", "-file:", "-changed:"]),
+        ("", ["lang:", "kind:", "path:", "file:", "changed:", "project:"]),
+        ("-", ["-lang:", "-kind:", "-path:", "-file:", "-changed:", "-project:"]),
         ("session -lang:typ", ["-lang:typescript", "-lang:typescriptreact"]),
         ("kind:class,me", ["kind:class,method"]),
         ("path:s", ["path:src/"]),
