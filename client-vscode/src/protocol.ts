@@ -11,6 +11,8 @@ export interface Requests {
   readonly "sightline/status": { readonly params: StatusParams; readonly result: Status };
   /** Begins a job, or returns the one that runs; `dryRun` only looks. */
   readonly "sightline/index": { readonly params: IndexParams; readonly result: Job | DryRun };
+  /** Lets the model before serve again, or gives up the one that is being built. */
+  readonly "sightline/rollbackModel": { readonly params: RollbackModelParams; readonly result: Status };
   readonly "sightline/jobs": { readonly params: JobsParams; readonly result: Jobs };
   /** Ends a running job of this server, or one that has not begun. */
   readonly "sightline/cancelJob": { readonly params: CancelJobParams; readonly result: Jobs };
@@ -62,8 +64,21 @@ export interface DryRun {
   readonly files: number;
   readonly bytes: number;
   readonly languages: Readonly<Record<string, number>>;
+  /** Files, with their bytes. */
   readonly biggest: readonly (readonly [string, number])[];
+  /** Top folders, with the bytes below them. */
+  readonly folders: readonly (readonly [string, number])[];
   readonly skipped: Readonly<Record<string, number>>;
+  /** About as many, from a sample of the files. */
+  readonly chunks: number;
+  readonly tokens: number;
+  /** Chunks whose vectors are there already. */
+  readonly embedded: number;
+  /** None where nothing was embedded with this model before. */
+  readonly seconds?: number;
+  readonly dollars: number;
+  /** Whether it costs more than `embedding.confirmAbove`, so that it waits for `confirm`. */
+  readonly needsConsent: boolean;
 }
 
 export interface ExplainFileParams {
@@ -102,6 +117,9 @@ export interface FolderStatus {
   readonly indexedPercent: number;
   readonly queued: number;
   readonly paused: boolean;
+  /** Whose vectors are searched. */
+  readonly model: string;
+  readonly pendingVectors: number;
 }
 
 export interface Hit {
@@ -138,6 +156,8 @@ export interface IndexParams {
   readonly paths?: readonly string[];
   readonly force?: boolean;
   readonly dryRun?: boolean;
+  /** Agrees to what embedding the folder costs. */
+  readonly confirm?: boolean;
 }
 
 export interface Job {
@@ -232,6 +252,14 @@ export interface RemoveProjectParams {
   readonly projectId: string;
   /** The project's name, as a proof that this one is meant. */
   readonly confirm: string;
+}
+
+export interface RollbackModelParams {
+  readonly workDoneToken?: number | string | null;
+  readonly partialResultToken?: number | string | null;
+  /** The URI of an open folder, or of one below it. */
+  readonly folder?: string | null;
+  readonly projectId?: string | null;
 }
 
 export interface SearchParams {
