@@ -21,7 +21,7 @@ const bundles = flags.has("--tests")
         // The editor waits while extension.js is read, so what is needed later is in files of its own.
         entryPoints: { extension: "src/extension.ts", client: "src/client.ts", textmate: "src/colouring/textmate.ts" },
         outdir: "dist",
-        external: ["vscode", "./client", "./textmate"],
+        external: ["vscode", "./client.js", "./textmate.js"],
         supported: { "dynamic-import": false }, // a require, which the editor's `vscode` is made for
       },
       {

@@ -153,7 +153,7 @@ export class Session implements Owner {
 
   async #run(command: readonly [string, ...string[]]): Promise<void> {
     // Only now: it is what takes long to load, and the editor waits for what is loaded before.
-    const { makeClient } = await import("./client");
+    const { makeClient } = await import("./client.js");
     const client = makeClient(command, this);
     this.#client = client;
     await client.start();

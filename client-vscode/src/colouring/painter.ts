@@ -50,7 +50,7 @@ export class Painter {
 
   /** Loaded with the first result: most windows close without one. */
   async #load(): Promise<Palette> {
-    const { Registry, parseRawGrammar, loadWASM, createOnigScanner, createOnigString } = await import("./textmate");
+    const { Registry, parseRawGrammar, loadWASM, createOnigScanner, createOnigString } = await import("./textmate.js");
     const grammars = contributed<ContributedGrammar>("grammars");
     const wasm = readFile(join(this.context.extensionPath, "dist", "onig.wasm"));
     const registry = new Registry({
