@@ -22,8 +22,8 @@ SAMPLE: Final = 150
 SAMPLE_BYTES: Final = 1 << 22
 HEADER_BYTES: Final = 60
 """Path and names before a chunk's text."""
-LOCAL_RATE: Final = 1_200.0
-"""Chunks a second and worker with the bundled model, all told."""
+LOCAL_RATE: Final = 2_000.0
+"""Chunks a second and worker with the bundled model, all told: `tests/bench/speed.py` on two hyperthreads."""
 BIGGEST: Final = 10
 
 

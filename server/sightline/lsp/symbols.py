@@ -43,18 +43,16 @@ async def workspace_symbol(session: Session, params: types.WorkspaceSymbolParams
         return await _escaped(engine, typed)
     if not typed:
         return [_named(root, each) for root, each in await engine.symbols("", LIMIT)]
-    one_word = len(typed.split()) == 1
-    names = await engine.symbols(typed, LIMIT, close=True) if one_word else []
+    if len(typed.split()) > 1:
+        return [_of_hit(hit) for hit in await _searched(engine, typed)]
+    names = await engine.symbols(typed, LIMIT, close=True)
     hits: list[Hit] = []
-    if one_word and len(names) < ENOUGH:  # Postgres looks at every name while we search
+    if len(names) < ENOUGH:  # Postgres looks at every name while we search
         names, hits = await asyncio.gather(engine.symbols(typed, LIMIT), _searched(engine, typed))
-    elif not one_word:
-        hits = await _searched(engine, typed)
-    if len(names) >= ENOUGH:
-        hits = []
     found = [_named(root, each) for root, each in names]
-    found += [_of_hit(hit) for hit in hits if not any(_shows(hit, root, each) for root, each in names)]
-    return found[:LIMIT]
+    if len(found) < ENOUGH:
+        found += [_of_hit(hit) for hit in hits if not any(_shows(hit, root, each) for root, each in names)]
+    return found
 
 
 def _shows(hit: Hit, root: Path, symbol: Symbol) -> bool:
