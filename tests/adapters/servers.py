@@ -97,6 +97,12 @@ def gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+def kill(process: psutil.Process) -> None:
+    """Ends it at once, and waits until it has ended: until it runs again, it does not know that it was killed."""
+    process.kill()
+    eventually(lambda: gone(process))
+
+
 def ask(lease: Lease, *statements: str) -> Any:
     """The last statement's value, over a connection of its own."""
 

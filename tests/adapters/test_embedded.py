@@ -31,6 +31,7 @@ from adapters.servers import (
     fast_disk,
     gone,
     holder,
+    kill,
     open_folder,
     server_of,
     starts,
@@ -164,7 +165,7 @@ def test_a_starter_killed_during_the_first_start_leaves_nothing_stuck(new_home: 
 def test_a_killed_server_comes_back_with_its_data(home: Path) -> None:
     with contextlib.closing(embedded.acquire(home)) as lease:
         ask(lease, "set synchronous_commit = on", "create table kept as select 42 as answer")
-        server_of(Place(home)).kill()
+        kill(server_of(Place(home)))
     with contextlib.closing(embedded.acquire(home)) as lease:
         assert ask(lease, "select answer from kept") == 42
 
@@ -174,7 +175,7 @@ def test_a_killed_server_comes_back_when_its_last_session_has_ended(home: Path) 
         connection = await asyncpg.connect(host=lease.host, user=lease.user, database="postgres")
         session = psutil.Process(connection.get_server_pid())
         session.suspend()  # it holds the shared memory, and cannot see that its parent has died
-        server_of(Place(home)).kill()
+        kill(server_of(Place(home)))
         connection.terminate()
         return session
 
@@ -191,7 +192,7 @@ def test_a_killed_server_comes_back_when_its_last_session_has_ended(home: Path) 
 
 def test_a_killed_supervisor_is_replaced_by_one_that_stops_the_server_when_idle(home: Path) -> None:
     embedded.acquire(home).close()
-    os.kill(supervisor_pid(Place(home)), signal.SIGKILL)
+    kill(psutil.Process(supervisor_pid(Place(home))))
     with contextlib.closing(embedded.acquire(home)) as lease:
         assert ask(lease, "select 1") == 1
         server = server_of(Place(home))

@@ -161,7 +161,8 @@ def unit(vectors: Vectors, dimensions: int) -> Vectors:
     """The first `dimensions` components of each row (as Matryoshka models allow), of unit length; zero stays zero."""
     cut = vectors[:, :dimensions].astype(np.float32)
     lengths = np.linalg.norm(cut, axis=1, keepdims=True)
-    scaled = cut / np.where(lengths > 0, lengths, 1)
+    with np.errstate(invalid="ignore"):  # infinite stays so, or is no number any more: `flaws_in` finds both
+        scaled = cut / np.where(lengths > 0, lengths, 1)
     return scaled.astype(np.float32)
 
 
