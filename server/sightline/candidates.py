@@ -85,9 +85,9 @@ class Candidates:
         try:
             await asyncio.sleep(0)
             scores = bm25.score(words, postings, held)
+            chosen = await (self._by_words(scores, mask) if self._query.terms else self._by_filters_alone(mask))
         finally:
             cosines = await asked
-        chosen = await (self._by_words(scores, mask) if self._query.terms else self._by_filters_alone(mask))
         if self._mode == "semantic" and self._query.terms:
             chosen = set()
         else:
@@ -197,8 +197,11 @@ class Candidates:
     async def _top_files(self, scores: Scores, count: int) -> Rows:
         """Places in `words.files` of the `count` best-scored and of those that tie with the last, within bounds."""
         sure, tied = _top(scores, count)
-        files = self._snapshot.words.files[tied]
-        return np.concatenate([sure, tied[np.isin(files, await self._first_files(files, TIES * count - len(sure)))]])
+        most = TIES * count - len(sure)
+        if len(tied) > most:
+            files = self._snapshot.words.files[tied]
+            tied = tied[np.isin(files, await self._first_files(files, most))]
+        return np.concatenate([sure, tied])
 
     async def _first_files(self, file_ids: NDArray[np.int32], most: int) -> NDArray[np.int32]:
         """At most so many files, the first by path, so that equal indexes give equal answers."""
@@ -257,10 +260,11 @@ def _mask(
 
 def _top(scores: Scores, count: int) -> tuple[Rows, Rows]:
     """Places of the highest scores above 0 (none is below), fewer than `count` of them, and of those that tie for the rest."""
-    if np.count_nonzero(scores) < len(scores):
-        positive = np.flatnonzero(scores)
-        sure, tied = _top(scores[positive], count)
-        return positive[sure], positive[tied]
+    positive = scores > 0  # to find the true ones takes a tenth of the time that it takes to find numbers but 0
+    if not positive.all():
+        rows = np.flatnonzero(positive)
+        sure, tied = _top(scores[rows], count)
+        return rows[sure], rows[tied]
     if len(scores) <= count:
         return np.arange(len(scores)), np.arange(0)
     least = np.partition(scores, len(scores) - count)[len(scores) - count]
@@ -273,8 +277,7 @@ def _best_rows(files: Rows, words: bm25.Collection, scores: NDArray[np.float32])
     """The best-scored rows of each of `files` (places in `words.files`): one, or those that tie."""
     wanted = np.zeros(len(words.files), np.bool_)
     wanted[files] = True
-    rows = np.flatnonzero(scores)
-    rows = rows[wanted[words.file_rows[rows]]]
+    rows = np.flatnonzero((scores > 0) & wanted[words.file_rows])
     best = np.zeros(len(words.files), np.float32)
     np.maximum.at(best, words.file_rows[rows], scores[rows])
     kept: Rows = rows[scores[rows] == best[words.file_rows[rows]]]

@@ -18,7 +18,7 @@ from sightline.adapters.snapshots import ChunkText, FilePlace, Snapshot, VectorR
 from sightline.core import bits, bm25
 from sightline.core.analysis import ChunkRow, names_in
 from sightline.core.identifiers import folded
-from sightline.core.model import DefinedName, Filters
+from sightline.core.model import Filters
 from sightline.core.query import path_regexes
 from sightline.core.segments import Block, Directory, PackedWords, Postings
 from sightline.core.symbols import Symbol
@@ -206,11 +206,6 @@ class Overlaid(Snapshot):
         stored = await super().places(each for each in wanted if each >= 0)
         return {**stored, **{each: (path, repository) for each, (repository, path) in own.items()}}
 
-    async def outlines(self, chunk_ids: Sequence[int]) -> dict[int, tuple[int, tuple[DefinedName, ...]]]:
-        own = {each: self._chunk(each) for each in chunk_ids if each >= FIRST_ID}
-        stored = await super().outlines([each for each in chunk_ids if each < FIRST_ID])
-        return stored | {each: (row.position.start_byte, names_in(row.outline)) for each, row in own.items()}
-
     async def texts(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
         stored = await super().texts([each for each in chunk_ids if each < FIRST_ID])
         return stored | {each: self._text(each) for each in chunk_ids if each >= FIRST_ID}
@@ -240,10 +235,10 @@ class Overlaid(Snapshot):
 
     def _text(self, chunk_id: int) -> ChunkText:
         draft, place = self._overlay.rows[chunk_id]
-        row, at = draft.chunks[place], draft.chunks[place].position
+        row = draft.chunks[place]
         return ChunkText(
-            chunk_id, *draft.place, draft.language, row.content, at.start_line, at.end_line, at.start_byte, at.end_byte,
-            row.kind, row.symbol, row.container, row.signature,
+            chunk_id, draft.place[1], draft.language, row.content, row.position.start_byte, row.kind, row.symbol,
+            row.container, row.signature, names_in(row.outline),
         )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from sightline.adapters.store import Checkout, Store
 from sightline.buffers import Unsaved
 from sightline.candidates import Candidates, Changes, Found, Mode
 from sightline.changes import changed_files
-from sightline.core.model import Candidate, DefinedName, Filters, Query
+from sightline.core.model import Candidate, Filters, Query
 from sightline.core.query import of_text
 from sightline.core.ranking import WEIGHTS, Ranking, Weights
 from sightline.core.symbols import Symbol, ordered
@@ -163,9 +163,11 @@ class Search:
         while True:
             ranking = Ranking(candidates, query, idf, weights)
             hopeful = ranking.hopeful(options.limit)
-            complete = [each for pool in pools for each in await pool.completed(hopeful)]
-            ranked = ranking.entries(complete, options.limit, options.max_per_file)
-            await asyncio.gather(standing.read_texts(ranked, pools), standing.read_files(ranked))
+            # While Postgres reads the chunks, we read the files that are likely to be shown.
+            reading = [pool.read(hopeful, standing.texts) for pool in pools]
+            await asyncio.gather(*reading, standing.read_files(hopeful, options.limit))
+            ranked = ranking.entries(standing.completed(hopeful), options.limit, options.max_per_file)
+            await standing.read_files([each.candidate for each in ranked], options.limit)
             gone = standing.missing(ranked)
             if not gone:
                 standing.touch()
@@ -184,7 +186,6 @@ class _Pool:
         self.pending = snapshot.pending_vectors
         self.meaning = meaning
         self.found = found
-        self._outlines: dict[int, tuple[int, tuple[DefinedName, ...]]] = {}
 
     def candidates(self) -> list[Candidate]:
         if self.found is None or not self._shift:
@@ -194,25 +195,12 @@ class _Pool:
             for each in self.found.candidates
         ]
 
-    async def completed(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Those of the candidates that are of this source, with what they define."""
-        own = self._own([each.chunk_id for each in candidates])
-        if missing := [each - self._shift for each in own if each not in self._outlines]:
-            read = await self._snapshot.outlines(missing)
-            self._outlines |= {each + self._shift: outline for each, outline in read.items()}
-        return [
-            Candidate(*each[:3], outline[0], *each[4:7], outline[1], each.repository_id)
-            for each in candidates
-            if (outline := self._outlines.get(each.chunk_id)) is not None
-        ]
-
-    async def texts(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
-        """The texts of those of the chunks that are of this source."""
-        own = [each - self._shift for each in self._own(chunk_ids)]
-        return {each + self._shift: text for each, text in (await self._snapshot.texts(own)).items()} if own else {}
-
-    def _own(self, chunk_ids: Sequence[int]) -> list[int]:
-        return [each for each in chunk_ids if each // SOURCE_STEP == self._shift // SOURCE_STEP]
+    async def read(self, candidates: Sequence[Candidate], texts: dict[int, ChunkText]) -> None:
+        """Adds the texts of those of the candidates that are of this source and not known yet."""
+        own = range(self._shift, self._shift + SOURCE_STEP)
+        if missing := [each[0] - self._shift for each in candidates if each[0] in own and each[0] not in texts]:
+            read = await self._snapshot.texts(missing)
+            texts |= {each + self._shift: text for each, text in read.items()}
 
 
 def _served(source: Source) -> tuple[Store, int]:

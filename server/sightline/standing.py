@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -85,12 +85,6 @@ class Checked(Protocol):
     def touch(self) -> Callable[[str], None]: ...
 
 
-class Texts(Protocol):
-    """Gives the texts of those of the chunks that are its own."""
-
-    async def texts(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]: ...
-
-
 class Standing:
     """Compares chunks with their files as they are now, each read once a search."""
 
@@ -99,15 +93,18 @@ class Standing:
         self._read = read
         self._left_out = left_out
         self._roots = [{each.repository_id: each.root for each in source.checkouts} for source in sources]
-        self._texts: dict[int, ChunkText] = {}
+        self.texts: dict[int, ChunkText] = {}
+        """What the index has of the chunks, as far as it was read."""
         self._files: dict[tuple[Path, str], bytes | None] = {}
         self._places: dict[int, Place | None] = {}
         self._outdated: set[tuple[int, str]] = set()
 
-    async def read_files(self, ranked: Sequence[Ranked]) -> None:
-        """Those that are not in memory off the loop, since a disk may be slow."""
+    async def read_files(self, candidates: Iterable[Candidate], most: int) -> None:
+        """The candidates' files, the first so many; those that are not in memory off the loop: a disk may be slow."""
         slow = []
-        for each in {self._file(entry.candidate) for entry in ranked} - self._files.keys():
+        for each in list(dict.fromkeys(map(self._file, candidates)))[:most]:
+            if each in self._files:
+                continue
             try:
                 self._files[each] = self._read(*each, wait=False)
             except BlockingIOError:
@@ -115,11 +112,13 @@ class Standing:
         if slow:
             self._files |= await asyncio.to_thread(lambda: {each: self._read(*each, wait=True) for each in slow})
 
-    async def read_texts(self, ranked: Sequence[Ranked], pools: Sequence[Texts]) -> None:
-        """What the index has of the entries."""
-        missing = [each.chunk_id for each in _chunks(ranked) if each.chunk_id not in self._texts]
-        for pool in pools:
-            self._texts |= await pool.texts(missing)
+    def completed(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+        """Those of the candidates that the index still has, with what they define."""
+        return [
+            Candidate(*each[:3], text.start_byte, *each[4:7], text.definitions, each[8])
+            for each in candidates
+            if (text := self.texts.get(each[0])) is not None
+        ]
 
     def missing(self, ranked: Sequence[Ranked]) -> set[int]:
         """The chunks that stand nowhere now, or where they are not wanted."""
@@ -135,10 +134,12 @@ class Standing:
 
     def hits(self, ranked: Sequence[Ranked], query: Query, *, explain: bool) -> list[Hit]:
         """The entries, where `missing` has found them."""
+        telling = anchoring.Telling(query.terms, [each.name for each in query.identifiers])
         return [
             _hit(
                 entry,
-                self._texts[entry.candidate.chunk_id],
+                telling,
+                self.texts[entry.candidate.chunk_id],
                 self._found(entry.candidate),
                 tuple(self._more(each) for each in entry.more),
                 self._sources[entry.candidate.chunk_id // SOURCE_STEP].project_id,
@@ -155,16 +156,14 @@ class Standing:
 
     def _more(self, candidate: Candidate) -> More:
         place = self._found(candidate)
-        return More(place.start_line, place.end_line, self._texts[candidate.chunk_id].symbol)
+        return More(place.start_line, place.end_line, self.texts[candidate.chunk_id].symbol)
 
     def _file(self, candidate: Candidate) -> tuple[Path, str]:
         return self._roots[candidate.chunk_id // SOURCE_STEP][candidate.repository_id], candidate.path
 
     def _place(self, candidate: Candidate) -> Place | None:
         """The chunk's lines now, without blank ones at its ends."""
-        chunk = self._texts.get(candidate.chunk_id)
-        if chunk is None:
-            return None
+        chunk = self.texts[candidate.chunk_id]
         root, path = self._file(candidate)
         source = self._files[root, path]
         anchor = anchoring.find(source, chunk.content, chunk.start_byte) if source is not None else None
@@ -183,6 +182,7 @@ def _chunks(ranked: Sequence[Ranked]) -> list[Candidate]:
 
 def _hit(
     entry: Ranked,
+    telling: anchoring.Telling,
     chunk: ChunkText,
     place: Place,
     more: tuple[More, ...],
@@ -193,7 +193,7 @@ def _hit(
 ) -> Hit:
     first, last = anchoring.trimmed(chunk.content)
     lines = anchoring.lines_of(chunk.content)[first : last + 1]
-    best = anchoring.best_line(lines, query.terms, [each.name for each in query.identifiers], chunk.signature)
+    best = anchoring.best_line(lines, telling, chunk.signature)
     # A chunk may hold several short definitions, and is called after the first.
     named = anchoring.defined_at(entry.candidate.definitions, first + best)
     return Hit(

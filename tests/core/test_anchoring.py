@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sightline.core.analysis import as_text, text_of
-from sightline.core.anchoring import Anchor, best_line, defined_at, find, lines_of, marks, trimmed
+from sightline.core.anchoring import Anchor, Telling, best_line, defined_at, find, lines_of, marks, trimmed
 from sightline.core.chunking import parse
 from sightline.core.identifiers import terms
 from sightline.core.lines import LineTable
@@ -138,7 +138,7 @@ def test_blank_lines_at_the_ends_are_trimmed(text: str, filled: tuple[int, int])
 )
 def test_the_best_line_has_most_of_the_querys_words(lines: list[str], query: str, names: list[str], best: int) -> None:
     wanted = [term for word in query.split() for term in terms(word)]
-    assert best_line(lines, wanted, names) == best
+    assert best_line(lines, Telling(wanted, names)) == best
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_the_best_line_has_most_of_the_querys_words(lines: list[str], query: str
 )
 def test_the_line_that_opens_the_signature_declares_its_name(lines: list[str], query: str, best: int) -> None:
     wanted = [term for word in query.split() for term in terms(word)]
-    assert best_line(lines, wanted, [], signature="int rdbSave(char *name, int flags)") == best
+    assert best_line(lines, Telling(wanted, []), signature="int rdbSave(char *name, int flags)") == best
 
 
 @pytest.mark.parametrize(

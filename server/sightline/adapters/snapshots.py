@@ -6,7 +6,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 import numpy as np
@@ -60,23 +60,19 @@ class VectorRows:
     signs: bits.Signs
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkText:
+class ChunkText(NamedTuple):
     """A stored chunk as it is shown."""
 
     chunk_id: int
-    repository_id: int
     path: str
     language: str
     content: str
-    start_line: int
-    end_line: int
     start_byte: int
-    end_byte: int
     kind: str
     symbol: str
     container: str
     signature: str
+    definitions: tuple[DefinedName, ...]
 
 
 class Snapshots:
@@ -342,24 +338,14 @@ class Snapshot:
         """Each file's relative path and the id of its checkout."""
         return await self._owner.places(self._connection, file_ids)
 
-    async def outlines(self, chunk_ids: Sequence[int]) -> dict[int, tuple[int, tuple[DefinedName, ...]]]:
-        """Each chunk's first byte and what it defines."""
-        row = await self._connection.fetchrow(
-            "select array_agg(id), array_agg(start_byte), array_agg(outline) from code_chunks where id = any($1::bigint[])",
-            list(chunk_ids),
-        )
-        columns = row if row is not None and row[0] else ((), (), ())
-        return {each: (start, names_in(outline)) for each, start, outline in zip(*columns, strict=True)}
-
     async def texts(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
         """The chunks as they are shown."""
         rows = await self._connection.fetch(
-            "select c.id, f.repository_id, f.relative_path, f.language, c.content, c.start_line, c.end_line, c.start_byte,"
-            " c.end_byte, c.kind, c.symbol, c.container, c.signature from code_chunks c"
-            " join code_files f on f.id = c.code_file_id where c.id = any($1::bigint[])",
+            "select c.id, f.relative_path, f.language, c.content, c.start_byte, c.kind, c.symbol, c.container, c.signature,"
+            " c.outline from code_chunks c join code_files f on f.id = c.code_file_id where c.id = any($1::bigint[])",
             list(chunk_ids),
         )
-        return {row[0]: ChunkText(*row) for row in rows}
+        return {row[0]: ChunkText._make((*row[:-1], names_in(row[-1]))) for row in rows}
 
 
 async def _files_at(connection: Connection | Pool, places: Iterable[FilePlace]) -> KnownFiles:

@@ -28,6 +28,7 @@ def distances(stored: Signs, query: NDArray[np.float32]) -> NDArray[np.uint16]:
         return np.zeros(0, np.uint16)
     wanted = signs(query.reshape(1, -1))
     total = np.zeros(stored.shape[1], np.uint16)
+    unlike, count = np.empty(stored.shape[1], np.uint64), np.empty(stored.shape[1], np.uint8)
     for word, own in zip(stored, wanted[:, 0], strict=True):
-        total += np.bitwise_count(word ^ own)
+        total += np.bitwise_count(np.bitwise_xor(word, own, out=unlike), out=count)
     return total

@@ -208,7 +208,7 @@ def _term(collection: Collection, found: Sequence[tuple[int, Postings]], frequen
     gains = weight * _saturated(frequency[rows])
     frequency[rows] = 0
     file_frequency = _file_frequencies(collection, fields)
-    files = np.flatnonzero(file_frequency)
+    files = np.flatnonzero(file_frequency > 0)
     file_weight = _idf(int(collection.file_live.sum()), len(files)) * (K1 + 1)
     file_gains = file_weight * _saturated(file_frequency[files])
     stems = np.unique(collection.file_rows[fields[STEM][0]]) if STEM in fields else files[:0]

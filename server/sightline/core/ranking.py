@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from sightline.core import confidence, naming, noise
@@ -83,18 +84,22 @@ class Ranking:
         self._places = {each.chunk_id: place for place, each in enumerate(candidates)}
 
     def hopeful(self, limit: int) -> list[Candidate]:
-        """The candidates that may be among the first `limit` files, whatever they define, and for the first's lead."""
+        """The candidates that may be among the first `limit` files, whatever they define, and for the first's lead.
+
+        The likeliest come first.
+        """
         best: dict[int, float] = {}
         for candidate, known in zip(self._candidates, self._sums, strict=True):
             if known > best.get(candidate.file_id, -math.inf):
                 best[candidate.file_id] = known
+        likeliest = sorted(zip(self._sums, self._candidates, strict=True), key=itemgetter(0), reverse=True)
         if len(best) <= limit:
-            return list(self._candidates)
+            return [each for _, each in likeliest]
         most = self._weights.definition_name + self._weights.defined_here * self._asked.most_defined
         if self._asked.one_name:
             most -= self._weights.noise  # which `_excused` may take away
         least = sorted(best.values(), reverse=True)[limit] - most
-        return [each for each, known in zip(self._candidates, self._sums, strict=True) if known >= least]
+        return [each for known, each in likeliest if known >= least]
 
     def entries(self, candidates: Iterable[Candidate], limit: int, max_per_file: int = 1) -> list[Ranked]:
         """The best of `candidates`: those of `hopeful`, with their definitions.
