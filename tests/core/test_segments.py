@@ -61,10 +61,6 @@ def bag_of(rows: Rows, chunk_count: int) -> Bag:
     return Bag(words, table[:, 0], table[:, 1], word.astype(np.int32), table[:, 3], chunk_count)
 
 
-def blocks_of(packed: PackedWords) -> list[Block]:
-    return [Block(each) for each in packed.blocks]
-
-
 def read(packed: PackedWords, term: str) -> Postings | None:
     number = Directory(packed.directory).block_of(term)
     return Block(packed.blocks[number]).find(term) if number >= 0 else None
@@ -116,7 +112,7 @@ def test_a_merge_equals_packing_the_living_chunks_afresh(rows: Rows, live: list[
     for start, end in pairwise(bounds):
         own = [(chunk - start, *rest) for chunk, *rest in rows if start <= chunk < end]
         packed = pack(bag_of(own, end - start), TERMS_OF)
-        parts.append((packed.lengths, blocks_of(packed), np.array(live[start:end], np.bool_)))
+        parts.append((packed.lengths, packed.blocks, np.array(live[start:end], np.bool_)))
     number = {chunk: place for place, chunk in enumerate(each for each in range(40) if live[each])}
     fresh = bag_of([(number[chunk], *rest) for chunk, *rest in rows if live[chunk]], len(number))
     assert_equal(merge(parts), pack(fresh, TERMS_OF))
@@ -145,7 +141,7 @@ def test_a_term_may_stand_in_every_field_of_the_most_chunks_that_a_segment_holds
     found = read(packed, "foo")
     assert found is not None
     assert all(np.array_equal(each, every) for each in found.chunks)
-    merged = merge([(packed.lengths, blocks_of(packed), np.ones(MAX_CHUNKS, np.bool_))])
+    merged = merge([(packed.lengths, packed.blocks, np.ones(MAX_CHUNKS, np.bool_))])
     assert_equal(merged, packed)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
 import numpy as np
 
+from sightline.adapters.machine import give_back_memory
 from sightline.core import bits
-from sightline.core.segments import MAX_CHUNKS, Block, PackedWords, merge
+from sightline.core.segments import MAX_CHUNKS, PackedWords, merge
 
 MERGE_LOCK: Final = 0x5167_0004
 MANY: Final = 8
@@ -107,11 +109,14 @@ async def _merge_words(
         blocks = await connection.fetch("select data from postings where segment_id = $1 order by block", row[0])
         live = ~np.isin(np.frombuffer(row[1], "<i8"), dead)
         lengths = np.frombuffer(row[4], "<u2").reshape(-1, len(live))
-        parts.append((lengths, [Block(block[0]) for block in blocks], live))
+        parts.append((lengths, [block[0] for block in blocks], live))
         alive.append(live)
     shared = _shared(repository_id, rows, alive)
     if shared[1]:
-        await insert_word_segment(connection, shared, merge(parts))
+        words = await asyncio.to_thread(merge, parts)  # up to a second, in which searches go on
+        parts.clear()
+        give_back_memory()
+        await insert_word_segment(connection, shared, words)
     await connection.execute("delete from word_segments where id = any($1::bigint[])", group)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import bisect
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Final
 
 import numpy as np
@@ -33,13 +34,12 @@ class Postings:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """Distinct (term, field, chunk) with their frequencies, sorted in that order; `term` indexes sorted `terms`."""
+    """Distinct (cell, chunk) with their frequencies, sorted; a cell is a term's place in sorted `terms` * 6 + field."""
 
-    terms: Sequence[str]
-    term: NDArray[np.int64]
-    field: NDArray[np.int64]
-    chunk: NDArray[np.int64]
-    frequency: NDArray[np.int64]
+    terms: Sequence[bytes]
+    cell: NDArray[np.int64]
+    chunk: NDArray[np.integer]
+    frequency: NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +104,16 @@ def pack(bag: Bag, terms_of: Mapping[str, tuple[str, ...]]) -> PackedWords:
 
 def pack_entries(entries: Entries) -> tuple[bytes, tuple[bytes, ...]]:
     """Directory and blocks."""
-    if not len(entries.term):
+    if not len(entries.cell):
         return b"", ()
-    texts = [term.encode("utf-8", "replace") for term in entries.terms]
-    per_term = np.bincount(entries.term, minlength=len(texts))
+    texts = entries.terms
+    cell_counts = np.bincount(entries.cell, minlength=len(texts) * FIELD_COUNT)
+    per_term = cell_counts.reshape(-1, FIELD_COUNT).sum(axis=1)
     sizes = 3 * per_term + np.fromiter(map(len, texts), np.int64, len(texts)) + 1 + 2 * FIELD_COUNT
     ends = np.cumsum(sizes)
     # A block ends where the next term would pass a multiple of BLOCK_BYTES, so it is at most one term longer.
     cuts = np.flatnonzero(np.diff((ends - 1) // BLOCK_BYTES)) + 1
     bounds = [0, *cuts.tolist(), len(texts)]
-    cell_counts = np.bincount(entries.term * FIELD_COUNT + entries.field, minlength=len(texts) * FIELD_COUNT)
     entry_ends = np.concatenate([[0], np.cumsum(per_term)])
     counts = cell_counts.astype("<u2")
     chunks, frequencies = entries.chunk.astype("<u2"), np.minimum(entries.frequency, 255).astype(np.uint8)
@@ -127,40 +127,43 @@ def pack_entries(entries: Entries) -> tuple[bytes, tuple[bytes, ...]]:
     return b"\0".join(texts[first] for first in bounds[:-1]), tuple(blocks)
 
 
-def merge(parts: Sequence[tuple[Lengths, Sequence[Block], NDArray[np.bool_]]]) -> PackedWords:
-    """One segment of the chunks that live in several; each part is (lengths, all blocks, which chunks live)."""
-    texts: set[bytes] = set()
-    for _, blocks, _ in parts:
-        for block in blocks:
-            texts.update(block.entries()[0])
-    terms = sorted(texts)
-    number = {term: index for index, term in enumerate(terms)}
-    columns: list[NDArray[np.int64]] = []
-    base = 0
+def merge(parts: Sequence[tuple[Lengths, Sequence[bytes], NDArray[np.bool_]]]) -> PackedWords:
+    """One segment of the chunks that live in several; each part is (lengths, all blocks, which chunks live).
+
+    An entry is one number (term, field, chunk, frequency) until it is sorted, and a block is unpacked only once, since
+    there may be 5 million entries.
+    """
+    number: defaultdict[bytes, int] = defaultdict(count().__next__)
+    keys, base = [np.zeros(0, np.int64)], 0
     for _, blocks, live in parts:
         renumbered = np.where(live, np.cumsum(live) - 1 + base, -1)
-        for block in blocks:
-            block_terms, cells, chunks, frequencies = block.entries()
-            term_numbers = np.fromiter(map(number.__getitem__, block_terms), np.int64, len(block_terms))
-            new = renumbered[chunks]
-            kept = new >= 0
-            cell = term_numbers[cells // FIELD_COUNT] * FIELD_COUNT + cells % FIELD_COUNT
-            columns.append(np.stack([cell[kept], new[kept], frequencies[kept].astype(np.int64)]))
+        keys += [_keys(Block(packed), number, renumbered) for packed in blocks]
         base += int(live.sum())
-    cell, chunk, frequency = np.concatenate(columns, axis=1) if columns else np.zeros((3, 0), np.int64)
-    order = np.argsort(cell * (MAX_CHUNKS + 1) + chunk, kind="stable")
-    entries = _without_empty_terms(
-        [term.decode("utf-8") for term in terms], cell[order], chunk[order], frequency[order]
-    )
+    terms = sorted(number)
+    rank = np.empty(len(terms), np.int64)
+    rank[[number[term] for term in terms]] = np.arange(len(terms))
+    key = np.concatenate([rank[each >> 32] << 32 | each & 0xFFFF_FFFF for each in keys])
+    del keys
+    key.sort()
+    chunk, frequency = (key >> 8 & 0xFFFF).astype("<u2"), (key & 0xFF).astype(np.uint8)
+    key >>= 24
+    cell = (key >> 8) * FIELD_COUNT + (key & 0xFF)
+    del key
     lengths = np.concatenate([lengths[:, live] for lengths, _, live in parts], axis=1)
-    return PackedWords(np.ascontiguousarray(lengths), *pack_entries(entries))
+    return PackedWords(np.ascontiguousarray(lengths), *pack_entries(Entries(terms, cell, chunk, frequency)))
 
 
-def _without_empty_terms(
-    terms: list[str], cell: NDArray[np.int64], chunk: NDArray[np.int64], frequency: NDArray[np.int64]
-) -> Entries:
-    used, renumbered = np.unique(cell // FIELD_COUNT, return_inverse=True)
-    return Entries([terms[index] for index in used], renumbered.astype(np.int64), cell % FIELD_COUNT, chunk, frequency)
+def _keys(block: Block, number: Mapping[bytes, int], renumbered: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The entries of a block's living chunks; each term that has any gets its number."""
+    terms, cells, chunks, frequencies = block.entries()
+    chunk = renumbered[chunks]
+    if (dead := chunk < 0).any():
+        chunk, cells, frequencies = chunk[~dead], cells[~dead], frequencies[~dead]
+    term, field = np.divmod(cells, FIELD_COUNT)
+    used = np.unique(term)
+    numbers = np.zeros(len(terms), np.int64)
+    numbers[used] = [number[terms[place]] for place in used.tolist()]
+    return numbers[term] << 32 | field << 24 | chunk << 8 | frequencies
 
 
 def _expand(bag: Bag, terms_of: Mapping[str, tuple[str, ...]]) -> Entries:
@@ -175,7 +178,7 @@ def _expand(bag: Bag, terms_of: Mapping[str, tuple[str, ...]]) -> Entries:
     key = (flat_terms[position] * FIELD_COUNT + bag.field[entry]) * max(bag.chunk_count, 1) + bag.chunk[entry]
     key, frequency = sum_by_key(key, bag.count[entry].astype(np.int64))
     cell, chunk = np.divmod(key, max(bag.chunk_count, 1))
-    return Entries(terms, cell // FIELD_COUNT, cell % FIELD_COUNT, chunk, frequency)
+    return Entries([term.encode("utf-8", "replace") for term in terms], cell, chunk, frequency)
 
 
 def expand(items: NDArray[np.int32], sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -198,6 +201,6 @@ def sum_by_key(key: NDArray[np.int64], value: NDArray[np.int64]) -> tuple[NDArra
 
 
 def _lengths(entries: Entries, chunk_count: int) -> Lengths:
-    cell = entries.field * chunk_count + entries.chunk
+    cell = entries.cell % FIELD_COUNT * chunk_count + entries.chunk
     sums = np.bincount(cell, weights=entries.frequency, minlength=FIELD_COUNT * chunk_count)
     return np.minimum(sums, 65_535).astype(np.uint16).reshape(FIELD_COUNT, chunk_count)
