@@ -151,15 +151,36 @@ async def test_what_nobody_needs_is_closed_after_a_while(server: External) -> No
     await pools.close()
 
 
-@pytest.mark.parametrize("leave", ["begin", "select pg_terminate_backend(pg_backend_pid())"])
-async def test_a_connection_that_serves_no_more_is_not_kept(server: External, leave: str) -> None:
+async def test_a_connection_that_serves_no_more_is_not_kept(server: External) -> None:
     pools = Counted(server, Limits())
     async with pools.of("one").acquire() as connection:
         before = connection.get_server_pid()
         with contextlib.suppress(asyncpg.PostgresError):
-            await connection.execute(leave)
+            await connection.execute("select pg_terminate_backend(pg_backend_pid())")
     assert await pools.of("one").fetchval("select pg_backend_pid()") != before
     await come_to(server, 1)
+    await pools.close()
+
+
+async def test_a_transaction_that_was_left_open_is_ended_before_the_next_one_comes(server: External) -> None:
+    pools = Counted(server, Limits(each=1))
+    async with pools.of("one").acquire() as connection:
+        await connection.execute("begin; create table gone ()")
+    async with pools.of("one").acquire() as connection:
+        assert not connection.is_in_transaction()
+        assert await connection.fetchval("select to_regclass('gone')") is None
+    assert pools.fact("one").opened == 1
+    await pools.close()
+
+
+async def test_a_transaction_that_cannot_be_ended_costs_its_connection(server: External) -> None:
+    pools = Counted(server, Limits(each=1))
+    async with pools.of("one").acquire() as connection:
+        await connection.execute("begin")
+        async with pools.of("two").acquire() as other:
+            await other.execute("select pg_terminate_backend($1)", connection.get_server_pid())
+    assert await pools.of("one").fetchval("select 1") == 1
+    assert pools.fact("one").opened == 2
     await pools.close()
 
 

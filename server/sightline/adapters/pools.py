@@ -177,6 +177,7 @@ class _Home:
         """Connections that are open, or being opened or closed; at most one for each turn that is taken, and the idle."""
         self._pauses = _Pauses()
         self._sweep: asyncio.TimerHandle | None = None
+        self._ending: set[asyncio.Task[None]] = set()
 
     def place(self, database: str) -> _Place:
         if database not in self.places:
@@ -203,16 +204,30 @@ class _Home:
         return connection
 
     def give_back(self, place: _Place, connection: asyncpg.Connection) -> None:
-        """Keeps a connection that still serves."""
+        """Keeps a connection that still serves; a transaction that was left open is ended first, without being waited for."""
+        if not connection.is_closed() and connection.is_in_transaction():
+            task = self.loop.create_task(self._rolled_back(place, connection))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+            return
         place.busy.discard(connection)
         place.used = time.monotonic()
         is_ours = self.places.get(place.database) is place and not self.is_closed
-        if is_ours and not connection.is_closed() and not connection.is_in_transaction():
+        if is_ours and not connection.is_closed():
             place.idle.append((connection, place.used))
             self._sweep = self._sweep or self.loop.call_later(self._limits.idle_seconds, self._close_idle)
         else:
             self._ended(connection)
         self._end_turn(place)
+
+    async def _rolled_back(self, place: _Place, connection: asyncpg.Connection) -> None:
+        try:
+            async with asyncio.timeout(self._limits.answer_seconds):
+                await connection.execute("rollback")
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection.terminate()
+        finally:
+            self.give_back(place, connection)
 
     async def close(self) -> None:
         self.is_closed = True

@@ -99,7 +99,9 @@ class Snapshots:
         """
         pool = await self.store.pool()
         with translated():
-            async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            async with pool.acquire() as connection:
+                # The pool ends it, so that no answer waits for that.
+                await connection.execute("begin isolation level repeatable read, read only")
                 with given_up(connection):
                     yield await self._read(connection, list(repository_ids), embedder_id)
 
