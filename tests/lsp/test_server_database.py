@@ -8,16 +8,15 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from adapters.external import External, installed
-from adapters.servers import fast_disk, open_folder, server_of, supervisor_pid
+from adapters.external import External
+from adapters.servers import server_of, supervisor_pid
 from projecting import config_of, configure
-from sightline.adapters import embedded
 from sightline.adapters.embedded import Place
 from sightline.adapters.postgres import REGISTRY
 from sightline.lsp.server import make
@@ -33,21 +32,6 @@ QUICK = 3.0
 """An answer that took longer was waited for."""
 STOPPED_SECONDS = float(os.environ.get("STOPPED_SECONDS", "6"))
 """How long the database is away in the long one of these tests; 30 is what is promised."""
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
-    """An embedded server of these tests alone, since they end it."""
-    with open_folder(fast_disk()) as folder:
-        embedded.acquire(folder).close()
-        yield Place(folder)
-
-
-@pytest.fixture(scope="module")
-def external() -> Iterator[External]:
-    """A Postgres that can be stopped and stays so."""
-    with installed() as server:
-        yield server
 
 
 def killed(place: Place) -> None:

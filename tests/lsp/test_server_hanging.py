@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-import pytest
 
-from adapters.external import External, installed
+from adapters.external import External
 from adapters.relay import Relay
-from adapters.servers import fast_disk, open_folder, server_of
-from sightline.adapters import embedded
+from adapters.servers import server_of
 from sightline.adapters.embedded import Place
 from sightline.adapters.postgres import ANSWER_SECONDS
 from sightline.lsp.server import make
@@ -28,19 +26,6 @@ from .test_server_database import QUERY, same_as_fresh
 
 SOON = 2 * ANSWER_SECONDS + 2
 """One wait for a connection, and one for what it says."""
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
-    with open_folder(fast_disk()) as folder:
-        embedded.acquire(folder).close()
-        yield Place(folder)
-
-
-@pytest.fixture(scope="module")
-def external() -> Iterator[External]:
-    with installed() as server:
-        yield server
 
 
 @contextlib.contextmanager
