@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from sightline.adapters.embedders import Embedders, Key
+from sightline.adapters.lookup import Part
 from sightline.adapters.revisions import Revisions
 from sightline.adapters.snapshots import ChunkText, Snapshot, Snapshots
 from sightline.adapters.store import Checkout, Store
@@ -17,7 +19,7 @@ from sightline.buffers import Unsaved
 from sightline.candidates import Candidates, Changes, Found, Mode
 from sightline.changes import changed_files
 from sightline.core.model import Candidate, Filters, Query
-from sightline.core.query import of_text
+from sightline.core.query import of_text, path_regexes
 from sightline.core.ranking import WEIGHTS, Ranking, Weights
 from sightline.core.symbols import Symbol, ordered
 from sightline.meaning import NO_MEANING, Lack, Meaning, Meanings, interleaved
@@ -100,15 +102,22 @@ class Search:
         query = of_text(text, filters)
         return await self._answer(query, Meanings(self._embedder, text, "document"), LIKENESS, options, place)
 
-    async def symbols(self, typed: str, limit: int, *, close: bool = False) -> list[tuple[Path, Symbol]]:
-        """Definitions by name, with the roots that they are below; never waits for an embedding."""
+    async def symbols(
+        self, typed: str, limit: int, *, close: bool = False, known: Sequence[tuple[Path, Symbol]] | None = None
+    ) -> list[tuple[Path, Symbol]]:
+        """Definitions by name, with the roots that they are below; never waits for an embedding.
+
+        `close` leaves out what only resembles a name; what was `known` by that is not asked for again.
+        """
         found: list[tuple[Path, Symbol]] = []
         for source in self._sources:
             roots = {each.repository_id: each.root for each in source.checkouts}
-            rows = await source.snapshots.symbols(list(roots), typed, limit, close=close)
+            part = Part(tuple(roots), *path_regexes(Filters(within=source.within))[0])
+            own = [each for root, each in known if roots.get(each.repository_id) == root] if known is not None else None
+            rows = await source.snapshots.symbols(part, typed, limit, close=close, known=own)
             if source.unsaved is not None:
                 rows = await source.unsaved.symbols(source.snapshots, rows, typed)
-            found += [(roots[each.repository_id], each) for each in rows]
+            found += [(roots[each.repository_id], each) for each in rows if re.search(part.within, each.path)]
         root_of = {id(each): root for root, each in found}
         return [(root_of[id(each)], each) for each in ordered(typed, (each for _, each in found), limit)]
 

@@ -14,7 +14,7 @@ import pytest
 from projecting import config_of, configure, written
 from support import Files
 
-from .product import SESSIONS, UPLOAD, as_folder, editing, eventually, indexed, paths
+from .product import SESSIONS, UPLOAD, as_folder, editing, eventually, indexed, opened, paths
 from .support import Client
 
 SEARCH = "sightline/search"
@@ -103,6 +103,27 @@ async def test_folders_below_one_config_are_one_index_narrowed_to_what_is_open(d
         await eventually(client, SEARCH, {**QUERY, "query": "SessionStore"}, lambda it: paths(it) == ["web/b.py"])
         client.notify("workspace/didChangeWorkspaceFolders", {"event": {"added": [], "removed": [as_folder(web)]}})
         await eventually(client, "sightline/status", {}, lambda it: not it["folders"])
+
+
+@pytest.mark.parametrize("count", [3, 400], ids=["few names", "more than are read at once"])
+async def test_names_too_are_those_of_what_is_open(data_dir: Path, tmp_path: Path, count: int) -> None:
+    (repo,) = folders(tmp_path, unique("repo"))
+    many = "".join(f"def session_{number}(): pass\n" for number in range(count))
+    repo.write({".git/HEAD": "", "[api]/a.py": SESSIONS, "lib/c.py": many, "api/no.py": SESSIONS})
+    configure(repo.root, repo.root.name)
+    api = repo.root / "[api]"
+    async with editing(data_dir, api) as client:
+        await indexed(client)
+        for query in ("SessionStore", "sess", "s", "ss", "sesion", "essionstore", ""):
+            found = await client.request("workspace/symbol", {"query": query})
+            uris = {each["location"]["uri"] for each in found}
+            assert uris == {(api / "a.py").as_uri()}, query
+        wombat = opened(repo.root / "lib/c.py", "def brand_new_wombat(): pass\n")
+        client.notify("textDocument/didOpen", wombat)
+        whole = {"query": "brand_new_wombat", "folder": repo.root.as_uri()}
+        await eventually(client, SEARCH, whole, lambda it: paths(it)[:1] == ["lib/c.py"])
+        found = await client.request("workspace/symbol", {"query": "brand_new_wombat"})
+        assert {each["location"]["uri"] for each in found} <= {(api / "a.py").as_uri()}, "what is only alike"
 
 
 async def test_a_config_file_that_comes_changes_breaks_and_goes_is_followed(data_dir: Path, tmp_path: Path) -> None:

@@ -106,11 +106,11 @@ class Snapshots:
                     yield await self._read(connection, list(repository_ids), embedder_id)
 
     async def symbols(
-        self, repository_ids: Sequence[int], typed: str, limit: int, *, close: bool = False
+        self, part: lookup.Part, typed: str, limit: int, *, close: bool = False, known: Sequence[Symbol] | None = None
     ) -> list[Symbol]:
-        """Definitions whose name may answer, from the likeliest kind of match on until there are enough."""
+        """Definitions whose name may answer: see `lookup.symbols`."""
         with translated():
-            return await lookup.symbols(await self.store.pool(), list(repository_ids), typed, limit, close=close)
+            return await lookup.symbols(await self.store.pool(), part, typed, limit, close=close, known=known)
 
     async def files_at(self, places: Iterable[FilePlace]) -> KnownFiles:
         """The files that the index has at these places."""

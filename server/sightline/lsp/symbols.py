@@ -48,7 +48,7 @@ async def workspace_symbol(session: Session, params: types.WorkspaceSymbolParams
     names = await engine.symbols(typed, LIMIT, close=True)
     hits: list[Hit] = []
     if len(names) < ENOUGH:  # Postgres looks at every name while we search
-        names, hits = await asyncio.gather(engine.symbols(typed, LIMIT), _searched(engine, typed))
+        names, hits = await asyncio.gather(engine.symbols(typed, LIMIT, known=names), _searched(engine, typed))
     found = [_named(root, each) for root, each in names]
     if len(found) < ENOUGH:
         found += [_of_hit(hit) for hit in hits if not any(_shows(hit, root, each) for root, each in names)]
