@@ -55,7 +55,8 @@ export interface CancelJobParams {
 }
 
 export interface Degraded {
-  readonly code: "indexing" | "vectorsPending" | "embedderUnavailable" | "databaseUnavailable" | "deadline";
+  /** `outside`: a path of the query is in no folder that is searched. */
+  readonly code: "indexing" | "vectorsPending" | "embedderUnavailable" | "databaseUnavailable" | "deadline" | "outside";
   readonly message: string;
 }
 

@@ -102,7 +102,8 @@ class QuickSearch {
       return;
     }
     const items = outcome.answer.hits.map(itemOf);
-    const none: HitItem[] = outcome.stage === "full" ? [{ label: "Nothing was found", alwaysShow: true }] : [];
+    const detail = outcome.answer.degraded.map(({ message }) => message).join("; ");
+    const none: HitItem[] = outcome.stage === "full" ? [{ label: "Nothing was found", detail, alwaysShow: true }] : [];
     this.#unasked = items[0];
     this.#pick.items = items.length > 0 ? items : none;
   }

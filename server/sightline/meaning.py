@@ -18,13 +18,13 @@ from sightline.core.dialects import Purpose
 from sightline.errors import EmbedderError
 
 Item = TypeVar("Item")
-Code = Literal["vectorsPending", "embedderUnavailable", "deadline"]
+Code = Literal["vectorsPending", "embedderUnavailable", "deadline", "outside"]
 LEAST_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """What an answer lacks, and why."""
+    """What an answer lacks, and why; `outside` is what it cannot have."""
 
     code: Code
     message: str

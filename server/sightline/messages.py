@@ -157,7 +157,8 @@ class AnswerProject(Message):
 
 
 class Degraded(Message):
-    code: Literal["indexing", "vectorsPending", "embedderUnavailable", "databaseUnavailable", "deadline"]
+    code: Literal["indexing", "vectorsPending", "embedderUnavailable", "databaseUnavailable", "deadline", "outside"]
+    """`outside`: a path of the query is in no folder that is searched."""
     message: str
 
 

@@ -74,7 +74,8 @@ def show_answer(answer: messages.Answer, query: str) -> None:
     for hit in answer.hits:
         _show_hit(console, hit, names.get(hit.project_id))
     for degraded in answer.degraded:
-        Console(stderr=True).print(f"incomplete: {degraded.message}", style="yellow", highlight=False)
+        said = degraded.message if degraded.code == "outside" else f"incomplete: {degraded.message}"
+        Console(stderr=True).print(said, style="yellow", markup=False, highlight=False)
 
 
 def show_summary(summary: Summary, *, listed: bool) -> None:

@@ -19,7 +19,7 @@ from sightline.buffers import Unsaved
 from sightline.candidates import Candidates, Changes, Found, Mode
 from sightline.changes import changed_files
 from sightline.core.model import Candidate, Filters, Query
-from sightline.core.query import of_text, path_regexes
+from sightline.core.query import of_text, outside, path_regexes, seen_from
 from sightline.core.ranking import WEIGHTS, Ranking, Weights
 from sightline.core.symbols import Symbol, ordered
 from sightline.meaning import NO_MEANING, Lack, Meaning, Meanings, interleaved
@@ -34,6 +34,8 @@ LIKENESS: Final = replace(
     WEIGHTS, file_cosine=0, file_words=0, coherence=0, file_name=0, definition_name=0, defined_here=0, depth=0
 )
 """For code like other code: what a file is called or where it lies says nothing."""
+SHOWN: Final = 100
+"""So much is repeated of what somebody typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,12 @@ class Search:
                         for has_vector, group in _comparable(pools, meanings is not None)
                     ]
                     best = interleaved(hits, options.limit) if len(hits) > 1 else [each for own in hits for each in own]
-                    return _told(best, pools, options.mode)
+                    lost = (
+                        ()
+                        if best
+                        else outside(query.filters, [root for each in self._sources for root in _roots(each)])
+                    )
+                    return _told(best, pools, options.mode, lost)
 
     async def _pools(
         self,
@@ -225,19 +232,29 @@ def _comparable(pools: Sequence[_Pool], is_meant: bool) -> list[tuple[bool, list
 
 
 def _within(query: Query, source: Source) -> Query:
+    """The query as it is asked of one source: of the part of it that is open, and with its own paths."""
     is_blank = not query.text and query.filters == Filters()
-    if not source.within or query.filters.within or is_blank:
-        return query
-    return replace(query, filters=replace(query.filters, within=source.within))
+    filters = seen_from(query.filters, _roots(source))
+    if source.within and not filters.within and not is_blank:
+        filters = replace(filters, within=source.within)
+    return query if filters is query.filters else replace(query, filters=filters)
 
 
-def _told(hits: list[Hit], pools: Sequence[_Pool], mode: Mode) -> Answer:
-    """The answer, with what it had and what it lacks."""
+def _roots(source: Source) -> list[str]:
+    return [each.root.as_posix() for each in source.checkouts]
+
+
+def _told(hits: list[Hit], pools: Sequence[_Pool], mode: Mode, lost: Sequence[str]) -> Answer:
+    """The answer, with what it had and what it lacks; `lost` are paths that are nowhere."""
     percent = min((pool.percent for pool in pools), default=100)
     pending = sum(pool.pending for pool in pools)
     lacks = list(dict.fromkeys(pool.meaning.lack for pool in pools if pool.meaning.lack is not None))
     if pools and len([pool for pool in pools if pool.meaning.lack is not None]) == len(pools):
         mode = "lexical"
+    lacks += [
+        Lack("outside", f"{each[:SHOWN]} is in no folder that is searched: paths are relative to theirs")
+        for each in lost[:1]
+    ]
     if pending:
         lacks.append(Lack("vectorsPending", f"{pending:,} chunks wait for vectors; until then they are found by words"))
     return Answer(tuple(hits), percent == 100 and not pending, percent, mode, tuple(lacks))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sightline.core.globs import LONGEST_GLOB, MOST_ALTERNATIVES, file_glob, glob_to_regex, path_glob
+from sightline.core.globs import LONGEST_GLOB, MOST_ALTERNATIVES, file_glob, glob_to_regex, path_glob, plain, rooted
 
 PIECES = st.sampled_from(
     (
@@ -160,3 +160,34 @@ def test_a_glob_of_a_path_value_is_a_path_value_of_that_glob(value: str) -> None
 def test_a_file_value_is_a_base_name_anywhere(value: str, found: str, missed: str) -> None:
     for path, expected in [*product(found.split(), [True]), *product(missed.split(), [False])]:
         assert matches(file_glob(value), path) is expected, path
+
+
+@pytest.mark.parametrize(
+    ("value", "root", "path"),
+    [
+        ("/home/ada/shop/src", "/home/ada/shop", "src/x.py"),
+        ("/home/ada/shop/src/", "/home/ada/shop", "src/x.py"),
+        ("/home/ada/shop/src/*.py", "/home/ada/shop", "src/x.py"),
+        ("//home/ada/./shop/src", "/home/ada/shop", "src/x.py"),
+        ("/home/ada/[shop]/src", "/home/ada/[shop]", "src/x.py"),
+        ("/home/ada/shop", "/home/ada/shop", "x.py"),
+        ("/home/ada/shop/", "/home/ada/shop", "src/x.py"),
+        ("/src", "/", "src/x.py"),
+    ],
+)
+def test_an_absolute_path_is_one_below_its_root(value: str, root: str, path: str) -> None:
+    glob = rooted(path_glob(value), root)
+    assert matches(glob, path)
+    assert not matches(glob, f"lib/{path}") or glob == "**"
+
+
+@pytest.mark.parametrize(
+    "value", ["/home/ada/shopping", "/home/ada", "home/ada/shop/src", "**", "/", "./home/ada/shop"]
+)
+def test_what_is_not_below_a_root_is_nothing_there(value: str) -> None:
+    assert rooted(path_glob(value), "/home/ada/shop") == ""
+
+
+@pytest.mark.parametrize("value", ["/src/api", "/src/*.py"])
+def test_a_glob_tells_the_value_that_it_is_of(value: str) -> None:
+    assert plain(path_glob(value)) == value

@@ -126,6 +126,30 @@ async def test_names_too_are_those_of_what_is_open(data_dir: Path, tmp_path: Pat
         assert {each["location"]["uri"] for each in found} <= {(api / "a.py").as_uri()}, "what is only alike"
 
 
+async def test_an_absolute_path_is_looked_for_in_the_folder_that_holds_it(data_dir: Path, tmp_path: Path) -> None:
+    one, two = folders(tmp_path, unique("one"), unique("two"))
+    for each in (one, two):
+        each.write({"api/a.py": SESSIONS, "lib/b.py": UPLOAD})
+    async with editing(data_dir, one.root, two.root) as client:
+        await indexed(client)
+
+        async def found(words: str, **filters: Any) -> set[str]:
+            answer = await client.request(SEARCH, {"query": f"{words} session", "limit": 50, "filters": filters})
+            assert answer["degraded"] == []
+            return {hit["uri"] for hit in answer["hits"]}
+
+        of_one = {(one.root / path).as_uri() for path in ("api/a.py", "lib/b.py", "both.py", f"{one.root.name}.py")}
+        api = (one.root / "api/a.py").as_uri()
+        assert await found(f"path:{one.root}/api") == await found("", include=[f"{one.root}/api/*.py"]) == {api}
+        assert await found(f"path:{one.root}") == await found(f"-path:{two.root}/") == of_one
+        assert await found(f"path:{one.root} -path:{one.root}/api") == of_one - {api}
+        assert await found("path:/api") == {api, (two.root / "api/a.py").as_uri()}, "the top of each folder"
+        lost = await client.request(SEARCH, {"query": f"path:{one.root.parent}/three session"})
+        assert (lost["hits"], lost["complete"]) == ([], True)
+        said = f"{one.root.parent}/three is in no folder that is searched: paths are relative to theirs"
+        assert lost["degraded"] == [{"code": "outside", "message": said}]
+
+
 async def test_a_config_file_that_comes_changes_breaks_and_goes_is_followed(data_dir: Path, tmp_path: Path) -> None:
     (repo,) = folders(tmp_path, unique("repo"))
     name = repo.root.name

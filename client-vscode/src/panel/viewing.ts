@@ -21,15 +21,15 @@ export function toView(answer: Answer, viewing: Viewing): AnswerView {
   return {
     files: answer.hits.map((hit, at) => fileOf(hit, `${viewing.prefix}.${at}`, viewing)),
     title: viewing.title ?? "",
-    remarks: answer.complete ? [] : remarks(answer),
+    remarks: remarks(answer),
     tookMs: answer.tookMs,
     isFinal: viewing.isFinal,
   };
 }
 
 function remarks(answer: Answer): string[] {
-  const told = answer.degraded.map((each) => each.message);
-  return told.length > 0 ? [...new Set(told)] : [`${answer.indexedPercent} % indexed`];
+  const told = [...new Set(answer.degraded.map(({ message }) => message))];
+  return told.length > 0 || answer.complete ? told : [`${answer.indexedPercent} % indexed`];
 }
 
 function fileOf(hit: Hit, id: string, viewing: Viewing): FileView {

@@ -84,6 +84,7 @@ const HEADLINES: [string, Parameters<typeof toView>[0], Partial<Parameters<typeo
     {},
     "1 file \u00b7 43 % indexed",
   ],
+  ["a path that is nowhere", answer({ hits: [], degraded: [{ code: "outside", message: "/x is nowhere" }] }), {}, "Nothing was found \u00b7 /x is nowhere"],
 ];
 
 for (const [name, given, viewing, expected] of HEADLINES) {

@@ -35,14 +35,31 @@ def path_glob(value: str) -> str:
     """The glob of a `path:` value, which finds what it matches and all below.
 
     Plain segments match anywhere (`src/api` finds `src/api/x.py` and `lib/src/api`, not `src/apix`), as does a
-    wildcard without `/`. A wildcard with `/` begins at the root, as does all that begins with `/`.
+    wildcard without `/`. A wildcard with `/` begins at the root, as does all that begins with `/`, which stays in front.
     """
     value = value.replace("\\", "/")
     trimmed = "/".join(_segments(value)) or "**"
-    if trimmed == "**" or trimmed.endswith(("/**", _AND_BELOW)):
+    if trimmed == "**":
         return trimmed
+    top = "/" if value.startswith("/") else ""
+    if trimmed.endswith(("/**", _AND_BELOW)):
+        return top + trimmed
     anywhere = not value.startswith(("/", "./")) and not ("/" in trimmed and _WILD.search(trimmed))
-    return ("**/" if anywhere else "") + trimmed + ("/**" if value.endswith("/") else _AND_BELOW)
+    return ("**/" if anywhere else top) + trimmed + ("/**" if value.endswith("/") else _AND_BELOW)
+
+
+def rooted(glob: str, root: str) -> str:
+    """The glob of an absolute path as one of paths below `root`; "" for one of another place."""
+    top = root.rstrip("/")
+    if not glob.startswith(top + "/") and glob != top + _AND_BELOW:
+        return ""
+    rest = glob.removeprefix(top)
+    return "**" if rest in ("/**", _AND_BELOW) else rest
+
+
+def plain(glob: str) -> str:
+    """The value that `path_glob` made a glob of."""
+    return glob.removesuffix(_AND_BELOW).removesuffix("/**")
 
 
 def below(path: str) -> str:

@@ -18,12 +18,12 @@ from __future__ import annotations
 import difflib
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sightline.core import languages
-from sightline.core.globs import file_glob, glob_to_regex, path_glob
+from sightline.core.globs import file_glob, glob_to_regex, path_glob, plain, rooted
 from sightline.core.identifiers import STOP_WORDS, WORD_PATTERN, folded, split, stem, terms
 from sightline.core.model import KINDS, Filters, Identifier, Query
 from sightline.errors import QueryError
@@ -128,6 +128,21 @@ def path_regexes(filters: Filters) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Regular expressions that a path must all match, and those of which it may match none."""
     wanted = [globs for globs in (filters.include, filters.files, filters.within) if globs]
     return tuple(map(_either, wanted)), ((_either(filters.exclude),) if filters.exclude else ())
+
+
+def seen_from(filters: Filters, roots: Sequence[str]) -> Filters:
+    """The filters, where absolute paths below one of the roots stand for what they name there as well."""
+    own = [[found for root in roots for each in globs if (found := rooted(each, root))]
+           for globs in (filters.include, filters.exclude)]  # fmt: skip
+    if not any(own):
+        return filters
+    return replace(filters, include=(*filters.include, *own[0]), exclude=(*filters.exclude, *own[1]))
+
+
+def outside(filters: Filters, roots: Sequence[str]) -> tuple[str, ...]:
+    """Wanted paths that begin with `/` and are below none of the roots."""
+    own = [each for each in filters.include if each.startswith("/") and not any(rooted(each, root) for root in roots)]
+    return tuple(map(plain, own))
 
 
 def _either(globs: Iterable[str]) -> str:
