@@ -8,6 +8,7 @@ SightlineError
 │   ├── DatabaseUnavailable  it does not answer (yet); trying again may help
 │   │   └── DatabaseBusy     it answers, but all connections are in use
 │   └── DatabaseUnfit        it answers, but a right, an extension or a version is missing
+│       └── DatabaseGone     a project's database, which was removed or made anew
 ├── ProjectError             a project cannot be resolved or created
 │   ├── ProjectNotFound
 │   ├── ConfigError          .sightline/config.json cannot be read or is wrong; names the field
@@ -57,6 +58,10 @@ class DatabaseBusy(DatabaseUnavailable):
 
 class DatabaseUnfit(DatabaseError):
     code = "databaseUnfit"
+
+
+class DatabaseGone(DatabaseUnfit):
+    pass
 
 
 class ProjectError(SightlineError):

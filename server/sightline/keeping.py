@@ -35,9 +35,11 @@ async def keep(indexer: Indexer, store: Store, report: Report, told: Callable[[S
     """Never ends by itself: whatever goes wrong is told, and tried again."""
     patience, failed_at, said = RETRY_SECONDS, -math.inf, ""
     news = _News(indexer)
+    database: int | None = None
     while True:
         try:
             async with indexer.seat(news.ears) as seat:
+                database = await seat.check(database)
                 await _read(indexer, seat, news, told)
                 told(State("writer"))
                 async with indexer.filler.beside(seat.writer):

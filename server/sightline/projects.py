@@ -13,7 +13,7 @@ from sightline.adapters import configfiles
 from sightline.adapters.configfiles import ConfigFile
 from sightline.adapters.configuration import Config
 from sightline.adapters.postgres import REGISTRY, Server, translated
-from sightline.adapters.registry import Entry, Registry, State, Wish
+from sightline.adapters.registry import Entry, Registry, State, Wish, refuse_removed
 from sightline.adapters.workflow import Workflow
 from sightline.core.identity import DEFAULT, config_key, folder_key, parse_id
 from sightline.errors import (
@@ -169,6 +169,16 @@ class Projects:
     async def remove(self, project_id: str, confirm: str) -> None:
         """Deletes a project and its database; `confirm` must be its name. A removal that broke off is ended by the next."""
         await self.registry.remove(parse_id(project_id), confirm)
+
+    async def check_there(self, project: Project) -> None:
+        """ProjectNotFound where a project has been removed since it was found, ProjectError while it is being removed."""
+        try:
+            refuse_removed(await self.registry.find(project.id))
+        except ProjectNotFound as error:
+            raise ProjectNotFound(
+                f"the project {project.name} was removed",
+                hint="Index its folder or open it again, and that is a new project.",
+            ) from error
 
     async def list(self) -> list[ProjectInfo]:
         """All projects, the last used first; sizes are 0 for databases that cannot be read."""

@@ -14,7 +14,14 @@ from pgvector.asyncpg import register_vector
 
 from sightline.adapters import embedded, migrations
 from sightline.adapters.pools import Limits, Pool, PoolFacts, Pools
-from sightline.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable, DatabaseUnfit, SightlineError
+from sightline.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseGone,
+    DatabaseUnavailable,
+    DatabaseUnfit,
+    SightlineError,
+)
 
 REGISTRY: Final = "sightline_registry"
 PROVISION_LOCK: Final = 0x5167_0002
@@ -179,9 +186,7 @@ class Server:
     async def _prepare(self) -> None:
         try:
             connection = await self.connect(REGISTRY)
-        except DatabaseUnfit as error:
-            if not isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
-                raise
+        except DatabaseGone:
             await self._bootstrap()
             connection = await self.connect(REGISTRY)
         async with _closing(connection):
@@ -198,9 +203,7 @@ class Server:
     async def _anywhere(self) -> asyncpg.Connection:
         try:
             return await self._connect("postgres" if self._lease else None)
-        except DatabaseUnfit as error:
-            if not isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
-                raise
+        except DatabaseGone as error:
             raise DatabaseUnfit(
                 "SIGHTLINE_DATABASE_URL names a database that does not exist",
                 hint="Name one that does, such as postgres.",
@@ -282,7 +285,7 @@ def translated() -> Iterator[None]:
             "the database refused the role or its password", hint="Check SIGHTLINE_DATABASE_URL and PGPASSWORD."
         ) from error
     except asyncpg.InvalidCatalogNameError as error:
-        raise DatabaseUnfit(
+        raise DatabaseGone(
             "the database does not exist", hint="A project's database is made again when its folder is opened."
         ) from error
     except asyncpg.InsufficientPrivilegeError as error:

@@ -24,7 +24,7 @@ import asyncpg
 from sightline.adapters import migrations
 from sightline.adapters.postgres import REGISTRY, WORK_SECONDS, Server, prepare_connection, translated
 from sightline.core.identity import database_name
-from sightline.errors import DatabaseUnfit, ProjectConflict, ProjectError, ProjectNotFound
+from sightline.errors import DatabaseGone, DatabaseUnfit, ProjectConflict, ProjectError, ProjectNotFound
 
 State = Literal["creating", "ready", "removing"]
 NAMES_LOCK: Final = 0x5167_0005
@@ -130,7 +130,7 @@ class Registry:
             entry = await _entry(registry, "id", project_id)
             if entry is None:
                 raise not_found(project_id)
-            _refuse_removed(entry)
+            refuse_removed(entry)
             yield entry if await self._is_whole(registry, entry) else await self._publish(registry, entry)
 
     async def remove(self, project_id: str, confirm: str) -> None:
@@ -161,7 +161,7 @@ class Registry:
                 entry = await _entry(connection, "id", project_id)
                 if entry is None:
                     raise not_found(project_id)
-                _refuse_removed(entry)
+                refuse_removed(entry)
                 if entry.key.startswith("config:") and name != entry.name:
                     raise ProjectConflict(
                         "a config file gives the project its name",
@@ -181,12 +181,8 @@ class Registry:
         try:
             async with self._server.unprepared(entry.database) as connection:
                 await _refuse_foreign(connection, entry.id)
-        except ProjectConflict:
+        except (ProjectConflict, DatabaseGone):
             return False
-        except DatabaseUnfit as error:
-            if isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
-                return False
-            raise
         return True
 
     async def _publish(self, registry: asyncpg.Connection, entry: Entry) -> Entry:
@@ -230,6 +226,15 @@ def not_found(project_id: str) -> ProjectNotFound:
     return ProjectNotFound(f"no project has the id {project_id}", hint="Run: sightline projects")
 
 
+def refuse_removed(entry: Entry) -> None:
+    """ProjectError for a project that is being removed."""
+    if entry.state == "removing":
+        raise ProjectError(
+            f"the project {entry.id} is being removed",
+            hint=f"If that broke off, end it: sightline projects remove {entry.id}",
+        )
+
+
 async def _entry(registry: asyncpg.Connection, column: Literal["id", "key"], value: str) -> Entry | None:
     row = await registry.fetchrow(f"select {_COLUMNS} from projects where {column} = $1", value)
     return Entry(*row) if row is not None else None
@@ -250,7 +255,7 @@ async def _found(registry: asyncpg.Connection, wish: Wish) -> Entry | None:
 
 async def _agreed(registry: asyncpg.Connection, entry: Entry, wish: Wish) -> Entry:
     """A row that is there, as far as the wish may change it: its name, and that a file names what was a folder's own."""
-    _refuse_removed(entry)
+    refuse_removed(entry)
     if wish.database is not None and wish.database != entry.database:
         raise ProjectConflict(
             f"the project {entry.id} has the database {entry.database}, and project.database_name says {wish.database}",
@@ -317,14 +322,6 @@ async def _refuse_foreign(connection: asyncpg.Connection, project_id: str) -> No
         )
     if is_foreign:
         raise _database_taken()
-
-
-def _refuse_removed(entry: Entry) -> None:
-    if entry.state == "removing":
-        raise ProjectError(
-            f"the project {entry.id} is being removed",
-            hint=f"If that broke off, end it: sightline projects remove {entry.id}",
-        )
 
 
 def _database_taken() -> ProjectConflict:

@@ -15,7 +15,7 @@ import asyncpg
 from sightline.adapters.pools import Pool
 from sightline.adapters.postgres import ANSWER_SECONDS, translated
 from sightline.adapters.writing import CHANNEL, WRITER_LOCK, Writer
-from sightline.errors import SightlineError
+from sightline.errors import DatabaseGone, SightlineError
 
 TOUCHED: Final = "paths_touched"
 PAYLOAD_BYTES: Final = 7_500
@@ -63,6 +63,16 @@ class Seat:
                 await self._connection.execute(f"set idle_session_timeout = '{SILENT_SECONDS}s'")
                 for channel in (CHANNEL, TOUCHED):
                     await self._connection.add_listener(channel, self._heard)
+
+    async def check(self, seen: int | None) -> int:
+        """The database's number; DatabaseGone where another one was `seen` under the same name, with other rows."""
+        with translated():
+            found: int = await self._connection.fetchval(
+                "select oid::bigint from pg_database where datname = current_database()", timeout=ANSWER_SECONDS
+            )
+        if seen not in (None, found):
+            raise DatabaseGone("the project's database was made anew", hint="Open the folder again.")
+        return found
 
     async def claim(self) -> bool:
         """Whether this connection has the writer's lock now."""

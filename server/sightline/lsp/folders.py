@@ -18,6 +18,7 @@ from sightline.adapters.configfiles import FILE
 from sightline.core.globs import below
 from sightline.errors import (
     Cancelled,
+    DatabaseGone,
     DatabaseUnavailable,
     EmbedderUnavailable,
     FolderError,
@@ -56,7 +57,13 @@ class Folder:
     """A folder of the client, from `open` until `close`."""
 
     def __init__(
-        self, uri: str, root: Path, server: Server, changed: Callable[[], None], reconfigured: Callable[[Folder], None]
+        self,
+        uri: str,
+        root: Path,
+        server: Server,
+        changed: Callable[[], None],
+        reconfigured: Callable[[Folder], None],
+        lost: Callable[[Folder], None],
     ) -> None:
         self.uri = uri
         self.root = root
@@ -73,6 +80,7 @@ class Folder:
         self._server = server
         self._changed = changed
         self._reconfigured = reconfigured
+        self._lost = lost
         self._cancelled: Progress | None = None
         self._outcome = ""
         self._failure = ""
@@ -273,6 +281,8 @@ class Folder:
             self._before = max(self._before, min(ALMOST, self.percent))
             self.problem, self.progress, self._outcome, self._failure = state.problem, None, sentence, sentence
             self._moved.set()
+            if isinstance(state.problem, DatabaseGone):
+                self._lost(self)
         elif state.summary is not None or state.role == "reader":
             self.problem, self._failure = None, ""
 

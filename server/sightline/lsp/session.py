@@ -6,23 +6,18 @@ import asyncio
 import contextlib
 import importlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
 from pygls.workspace import TextDocument
 
 from sightline import messages
 from sightline.adapters import configfiles
-from sightline.errors import (
-    DatabaseUnavailable,
-    FolderError,
-    ProjectError,
-    SightlineError,
-)
+from sightline.errors import DatabaseUnavailable, FolderError, ProjectError, ProjectNotFound, SightlineError
+from sightline.lsp import configuring
 from sightline.lsp.documents import LineTable
 from sightline.lsp.folders import TOLD_SECONDS, Folder, Opened, degraded_code, path_named
 from sightline.lsp.wire import Server
@@ -37,9 +32,6 @@ Opener = Callable[[Settings], AbstractAsyncContextManager["Workspaces"]]
 HEAVY: Final = ("sightline.workspaces", "sightline.answers", "sightline.adapters.watching")
 READY_SECONDS: Final = 5.0
 """How long a request that comes before the database is ready waits for it."""
-ANSWER_SECONDS: Final = 2.0
-"""A client that does not answer for so long has no settings."""
-SECTION: Final = "sightline"
 LOG: Final = logging.getLogger(__name__)
 
 
@@ -83,12 +75,10 @@ class Session:
         self.server.spawn(self._tell_changes(), "status")
 
     async def configure(self, pushed: Any = None) -> None:
-        """Settings from the client: asked for where it can be asked, else what it pushed, else what it began with."""
+        """Takes the client's settings, and begins anew where they differ."""
         async with self._configuring:
-            asked = await self._asked() if self._can_be_asked else None
             began_with = self.client.initialization_options if self.client else None
-            values: dict[str, Any] = next(filter(None, map(_own, (asked, pushed, began_with))), {})
-            settings, problems = parse(editor=values)
+            settings, problems = parse(editor=await configuring.given(self.server, pushed, began_with))
             for problem in dict.fromkeys(problems):
                 if problem not in self.problems:
                     told = types.ShowMessageParams(types.MessageType.Warning, f"Sightline: {problem}")
@@ -266,7 +256,7 @@ class Session:
         root = config.root if config is not None else asked
         is_new = root not in self.folders
         if is_new:
-            self.folders[root] = Folder(uri, root, self.server, self._changed.set, self._reconfigured)
+            self.folders[root] = Folder(uri, root, self.server, self._changed.set, self._reconfigured, self._lost)
         part = asked.relative_to(root).as_posix()
         self.folders[root].names[name] = Opened(uri, "" if part == "." else part)
         if is_new and self._workspaces is not None:
@@ -296,6 +286,45 @@ class Session:
             for name, opened in folder.names.items():
                 self._add_folder(opened.uri, name)
 
+    def reopen(self, uri: str | None) -> None:
+        """Makes a folder a project again whose project was removed: somebody wants its index after all."""
+        for folder in [self.folder_of(uri)] if uri is not None else list(self.folders.values()):
+            is_removed = folder.opening is None and isinstance(folder.problem, ProjectNotFound)
+            if is_removed and self._workspaces is not None:
+                folder.problem = None
+                self._begin_opening(folder, self._workspaces)
+
+    def _lost(self, folder: Folder) -> None:
+        self.server.spawn(self._follow(folder), f"loss of {folder.root.name}")
+
+    async def _follow(self, folder: Folder) -> None:
+        """A database that was lost or made anew is opened again; what somebody removed does not come back by itself."""
+        workspace, workspaces = folder.workspace, self._workspaces
+        if workspace is None or workspaces is None:
+            return
+        removed: ProjectNotFound | None = None
+        try:
+            await workspaces.projects.check_there(workspace.project)
+        except ProjectNotFound as error:
+            removed = error
+        except SightlineError:  # it is being removed, or nobody knows: the indexer fails again
+            return
+        if folder.workspace is not workspace:
+            return
+        await _close(folder)
+        if removed is not None:
+            self._refuse(folder, removed)
+        elif self._workspaces is workspaces:
+            self._begin_opening(folder, workspaces)
+
+    def _refuse(self, folder: Folder, error: SightlineError) -> None:
+        """Notes why a folder is not open; what only a person can mend is shown, once."""
+        if isinstance(error, ProjectError) and str(error) != str(folder.problem):
+            said = f"Sightline: {error}. {error.hint}"
+            self.server.window_show_message(types.ShowMessageParams(types.MessageType.Error, said))
+        folder.problem = error
+        self._changed.set()
+
     def _begin_opening(self, folder: Folder, workspaces: Workspaces) -> None:
         folder.opening = self.server.spawn(self._open_folder(folder, workspaces), f"opening {folder.root.name}")
 
@@ -308,11 +337,7 @@ class Session:
                 folder.prefer(list(self._documents))
                 self._show_documents(folder)
             except SightlineError as error:
-                if isinstance(error, ProjectError) and str(error) != str(folder.problem):
-                    said = f"Sightline: {error}. {error.hint}"  # which only a person can mend
-                    self.server.window_show_message(types.ShowMessageParams(types.MessageType.Error, said))
-                folder.problem = error
-                self._changed.set()
+                self._refuse(folder, error)
                 await asyncio.sleep(patience)
                 patience = min(2 * patience, 15.0)
 
@@ -362,34 +387,11 @@ class Session:
             degraded=self.degraded(),
         )
 
-    @property
-    def _can_be_asked(self) -> bool:
-        workspace = self.server.client_capabilities.workspace
-        return bool(workspace and workspace.configuration)
-
-    async def _asked(self) -> Any:
-        item = types.ConfigurationItem(section=SECTION)
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                found: Coroutine[Any, Any, Any] = self.server.workspace_configuration_async(
-                    types.ConfigurationParams([item])
-                )
-                return (await found)[0]
-        except (TimeoutError, JsonRpcException, IndexError) as error:
-            LOG.warning("the client gives no settings: %s", error or "no answer")
-            return {}
-
 
 async def _close(folder: Folder) -> None:
     if folder.workspace is not None:
         await folder.workspace.buffers.close()
     await folder.close()
-
-
-def _own(values: Any) -> dict[str, Any]:
-    """The settings among what a client gave: ours alone, or under our name among others."""
-    values = values.get(SECTION, values) if isinstance(values, dict) else {}
-    return values if isinstance(values, dict) else {}
 
 
 def _import_heavy() -> None:
