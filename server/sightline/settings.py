@@ -57,7 +57,11 @@ class DatabaseSettings(BaseModel):
         default="", description="A Postgres of your own (15 or later, with pgvector 0.7 or later); empty: embedded."
     )
     max_connections: int = Field(
-        default=16, ge=2, le=500, description="Pooled connections of one Sightline; each open folder has one more."
+        default=16,
+        ge=2,
+        le=500,
+        description="Pooled connections of one Sightline. Each open folder has one more, and up to eight more are there for"
+        " a moment while projects are made, removed or listed.",
     )
 
 
