@@ -26,7 +26,6 @@ from sightline.errors import (
 )
 
 ResolvedBy = Literal["explicit", "config", "workflow", "folder", "default"]
-COUNTED_AT_ONCE: Final = 4
 LOG: Final = logging.getLogger(__name__)
 
 
@@ -189,8 +188,7 @@ class Projects:
                 " coalesce((select array_agg(path order by path) from project_roots r where r.project_id = p.id), '{}')"
                 " from projects p order by p.last_used_at desc, p.id"
             )
-        turn = asyncio.Semaphore(COUNTED_AT_ONCE)
-        held = await asyncio.gather(*(self._held(row[2], turn) for row in rows))
+        held = await asyncio.gather(*(self._held(row[2]) for row in rows))
         return [
             ProjectInfo(row[0], row[1], row[2], tuple(row[5]), chunks, size, row[3], row[4])
             for row, (size, chunks) in zip(rows, held, strict=True)
@@ -207,11 +205,11 @@ class Projects:
         async with self.registry.completed(entry.id) as whole:
             return whole
 
-    async def _held(self, database: str, turn: asyncio.Semaphore) -> tuple[int, int]:
+    async def _held(self, database: str) -> tuple[int, int]:
         """The bytes and the chunks of a database, as far as it is there and this role may see it."""
         size = 0
         try:
-            async with turn, self._server.unprepared(database) as connection:
+            async with self.registry.turn, self._server.unprepared(database) as connection:
                 size = await connection.fetchval("select pg_database_size(current_database())")
                 return size, await connection.fetchval("select count(*) from code_chunks")
         except DatabaseUnavailable:  # the server, or a database that somebody removes: the sessions of both are ended

@@ -30,7 +30,7 @@ State = Literal["creating", "ready", "removing"]
 NAMES_LOCK: Final = 0x5167_0005
 """Held while it is decided which row a project has, and what it is called."""
 HELD_AT_ONCE: Final = 4
-"""How many projects one process makes or removes at a time: each holds a connection."""
+"""How many projects one process makes, removes or counts at a time: each holds a connection or two."""
 _COLUMNS: Final = (
     "id, key, name, database_name, state, schema_version, coalesce(metadata ->> 'description', '') as description"
 )
@@ -72,7 +72,7 @@ class Registry:
     def __init__(self, server: Server, host_id: str) -> None:
         self._server = server
         self._host_id = host_id
-        self._turn = asyncio.Semaphore(HELD_AT_ONCE)
+        self.turn = asyncio.Semaphore(HELD_AT_ONCE)
 
     async def used(self, column: Literal["id", "key"], value: str, root: str | None = None) -> Entry | None:
         """The project of an id or a key, if nothing is left to be done for it; notes the use.
@@ -217,7 +217,7 @@ class Registry:
     @contextlib.asynccontextmanager
     async def _locked(self, project_id: str) -> AsyncIterator[asyncpg.Connection]:
         """A registry connection that holds the project's lock."""
-        async with self._turn, self._server.connection(REGISTRY) as connection:
+        async with self.turn, self._server.connection(REGISTRY) as connection:
             await connection.execute("select pg_advisory_lock(hashtextextended($1, 42))", project_id)
             yield connection
 
