@@ -48,6 +48,15 @@ def test_json_is_the_protocols_answer(data_dir: Path, stocked: Files) -> None:
     assert set(hit["signals"]) >= {"cosine", "words", "definedHere"}
 
 
+def test_a_shell_whose_folder_is_gone_is_told_so(data_dir: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"cd {gone} && rmdir {gone} && {' '.join(command('status'))}"
+    done = subprocess.run(["sh", "-c", script], env=environment(data_dir), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("sightline: the folder that this shell is in is gone\n")
+
+
 @pytest.mark.parametrize(
     ("query", "paths"),
     [

@@ -197,7 +197,9 @@ async def test_a_server_that_says_nothing_useful_does_not_decide_and_the_trace_s
     assert found.trace[2:] == (f"workflow: {reason}", f"folder: the own project of {root.name}")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "https://127.0.0.1:1/x", "http://host.invalid"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1", "https://127.0.0.1:1/x", "http://host.invalid", "http://h:x", "http://[::1"]
+)
 async def test_a_server_that_is_not_there_does_not_decide(server: Server, root: Path, url: str) -> None:
     found = await projects_of(server, url).resolve(root)
     assert (found.resolved_by, found.trace[2]) in {

@@ -22,7 +22,7 @@ from typer.core import TyperCommand
 
 from sightline import __version__, cli_projects
 from sightline.core.identity import parse_id
-from sightline.errors import QueryError, SettingsError, SightlineError
+from sightline.errors import FolderError, QueryError, SettingsError, SightlineError
 from sightline.settings import Settings, parse
 
 if TYPE_CHECKING:
@@ -328,7 +328,10 @@ def _checked(project: str | None) -> None:
 
 
 def _absolute(folder: Path) -> Path:
-    return Path.cwd() / folder
+    try:
+        return Path.cwd() / folder
+    except FileNotFoundError as error:
+        raise FolderError("the folder that this shell is in is gone", hint="Change to another one.") from error
 
 
 def _decided(project: Project) -> dict[str, Any]:

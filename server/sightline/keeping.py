@@ -38,6 +38,9 @@ async def keep(indexer: Indexer, store: Store, report: Report, told: Callable[[S
     database: int | None = None
     while True:
         try:
+            if failed_at > -math.inf:
+                with contextlib.suppress(SightlineError):
+                    await store.revive()
             async with indexer.seat(news.ears) as seat:
                 database = await seat.check(database)
                 await _read(indexer, seat, news, told)
@@ -55,8 +58,6 @@ async def keep(indexer: Indexer, store: Store, report: Report, told: Callable[[S
         recently = time.monotonic() - failed_at < 2 * MOST_SECONDS
         patience, failed_at = min(2 * patience, MOST_SECONDS) if recently else RETRY_SECONDS, time.monotonic()
         await asyncio.sleep(patience)
-        with contextlib.suppress(SightlineError):
-            await store.revive()
 
 
 async def _read(indexer: Indexer, seat: Seat, news: _News, told: Callable[[State], None]) -> None:

@@ -106,7 +106,7 @@ class EmbeddingSettings(BaseModel):
         if not url:
             return url
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:  # ValueError for no number
             raise ValueError("is no http or https address")
         if parts.username or parts.password or parts.query:
             raise ValueError("holds a user, a key or a query; give a key by SIGHTLINE_EMBEDDING_API_KEY")

@@ -85,6 +85,18 @@ async def test_a_folder_that_is_closed_while_it_opens_is_let_go(data_dir: Path, 
             assert (await indexed(second))["folders"][0]["role"] == "writer"
 
 
+async def test_a_folder_that_is_closed_and_opened_at_once_stays(data_dir: Path, folder: Files) -> None:
+    """Closing waits for the disk and for tasks that end; what the client says meanwhile is later nevertheless."""
+    folder.write({"a.py": SESSIONS})
+    async with editing(data_dir, folder.root) as client:
+        await indexed(client)
+        for _ in range(5):
+            client.notify("workspace/didChangeWorkspaceFolders", changed([], [folder.root]))
+            client.notify("workspace/didChangeWorkspaceFolders", changed([folder.root]))
+        await asyncio.sleep(1)
+        await found(client, "a.py")
+
+
 async def test_a_folder_under_two_names_is_searched_once(data_dir: Path, folder: Files, tmp_path: Path) -> None:
     folder.write({"a.py": SESSIONS})
     link = tmp_path / "link"

@@ -64,7 +64,7 @@ class Workflow:
                 return await _read(answer.status_code, answer.aiter_bytes())
         except TimeoutError as error:
             raise _NoAnswer(f"the server did not answer within {self._timeout:g} s") from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _NoAnswer("the server cannot be reached") from error
 
 

@@ -43,7 +43,8 @@ async def similar(session: Session, params: messages.SimilarParams) -> messages.
     started = time.perf_counter()
     scope = await scopes.of(session, params)
     path = session.path_of(params.text_document.uri)
-    text, place = await asyncio.to_thread(_selected, session, path, params.range)
+    folder = session.folder_of(path.as_uri())
+    text, place = await asyncio.to_thread(_selected, session, folder, path, params.range)
     filters = _narrowed(session, params, parse(_words(params.filters)).filters)
     is_read = await _all_read(session, scope)
     answer = await scope.engine.similar(text, place, filters, _options(session, params, scope))
@@ -270,11 +271,10 @@ def _degraded(known: Sequence[messages.Degraded], found: Sequence[messages.Degra
     return (*known, *(each for each in found if each.code not in codes))
 
 
-def _selected(session: Session, path: Path, range_: messages.Range) -> tuple[str, Place]:
+def _selected(session: Session, folder: Folder, path: Path, range_: messages.Range) -> tuple[str, Place]:
     """The text of a range, in the client's own units, and where it is."""
     from sightline.searching import Place
 
-    folder = session.folder_of(path.as_uri())
     relative = path.relative_to(folder.root).as_posix()
     data = session.read(folder.root, relative)
     if data is None:

@@ -53,6 +53,7 @@ class Session:
         self._prepared: asyncio.Task[None] | None = None
         self._documents: dict[Path, TextDocument] = {}
         self._configuring = asyncio.Lock()
+        self._changing = asyncio.Lock()
         self._is_started = False
 
     @classmethod
@@ -94,15 +95,16 @@ class Session:
     async def change_folders(
         self, added: Sequence[types.WorkspaceFolder], removed: Sequence[types.WorkspaceFolder]
     ) -> None:
-        """Folders that the client opened and closed."""
-        for each in removed:
-            with contextlib.suppress(FolderError):
-                await self._remove_folder(path_named(each.uri))
-        for each in added:
-            try:
-                self._add_folder(each.uri, path_named(each.uri))
-            except FolderError as error:
-                LOG.warning("a folder is left out: %s", error)
+        """Folders that the client opened and closed; in the order in which it says so."""
+        async with self._changing:
+            for each in removed:
+                with contextlib.suppress(FolderError):
+                    await self._remove_folder(path_named(each.uri))
+            for each in added:
+                try:
+                    self._add_folder(each.uri, path_named(each.uri))
+                except FolderError as error:
+                    LOG.warning("a folder is left out: %s", error)
 
     async def workspaces(self) -> Workspaces:
         """The application; waits a little where it is still starting."""
@@ -358,8 +360,7 @@ class Session:
         self.problem = None
 
     async def _close_folders(self) -> None:
-        for folder in list(self.folders.values()):
-            await _close(folder)
+        await asyncio.gather(*map(_close, self.folders.values()))
 
     async def _tell_changes(self) -> None:
         """`sightline/statusChanged`, as often as it helps a person."""
