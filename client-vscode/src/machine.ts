@@ -27,7 +27,7 @@ interface PythonApi {
 export function machineOf(context: ExtensionContext): Machine {
   return {
     setting: serverCommand(),
-    interpreters: () => (workspace.isTrusted ? interpreters() : Promise.resolve([])),
+    interpreters,
     hasSightline: (python) => hasSightline(python, context.extensionPath),
     own: () => existing(join(ownFolder(context), ...inVenv("sightline"))),
     onPath,
@@ -57,8 +57,14 @@ export async function onPath(program: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** The workspace's interpreters: the one that was chosen in the Python extension, and those of its own folders. */
+/**
+ * The workspace's interpreters: the one that was chosen in the Python extension, and those of its own folders. None of
+ * a workspace that is not trusted: to run one is to run whatever is in there.
+ */
 export async function interpreters(): Promise<string[]> {
+  if (!workspace.isTrusted) {
+    return [];
+  }
   const found: string[] = [];
   for (const folder of workspace.workspaceFolders ?? []) {
     const chosen = await chosenInterpreter(folder.uri);
@@ -73,9 +79,13 @@ async function chosenInterpreter(folder: Uri): Promise<string | undefined> {
   if (extension === undefined) {
     return undefined;
   }
-  const { environments } = await extension.activate();
-  const resolved = await environments?.resolveEnvironment(environments.getActiveEnvironmentPath(folder));
-  return resolved?.executable.uri?.fsPath;
+  try {
+    const { environments } = await extension.activate();
+    const resolved = await environments?.resolveEnvironment(environments.getActiveEnvironmentPath(folder));
+    return resolved?.executable.uri?.fsPath;
+  } catch {
+    return undefined; // another extension's trouble: what is in the folder is asked
+  }
 }
 
 /** Asked outside the workspace: `-c` looks for modules in the folder it is run in. */

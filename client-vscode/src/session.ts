@@ -42,6 +42,7 @@ export class Session implements Owner {
   #client: LanguageClient | undefined;
   #starting: Promise<void> | undefined;
   #found: Found | undefined;
+  #isDisposed = false;
 
   constructor(
     readonly context: ExtensionContext,
@@ -128,6 +129,7 @@ export class Session implements Owner {
   }
 
   dispose(): Promise<void> {
+    this.#isDisposed = true;
     this.#changed.dispose();
     this.#similarAsked.dispose();
     return this.#stop();
@@ -136,15 +138,15 @@ export class Session implements Owner {
   async #replace(): Promise<void> {
     await this.#stop();
     this.#become({ kind: "starting" });
-    this.#found = await findServer(machineOf(this.context));
-    if (this.#found === undefined) {
-      this.#become({ kind: "missing" });
-      void offerInstallOnce(this);
-      return;
-    }
-    const { command, source } = this.#found;
-    this.log.info(`Starting ${command.join(" ")} (${source})`);
     try {
+      this.#found = await findServer(machineOf(this.context));
+      if (this.#found === undefined) {
+        this.#become({ kind: "missing" });
+        void offerInstallOnce(this);
+        return;
+      }
+      const { command, source } = this.#found;
+      this.log.info(`Starting ${command.join(" ")} (${source})`);
       await this.#run(command);
     } catch (error) {
       this.#fail(error instanceof Error ? error.message : String(error));
@@ -154,6 +156,9 @@ export class Session implements Owner {
   async #run(command: readonly [string, ...string[]]): Promise<void> {
     // Only now: it is what takes long to load, and the editor waits for what is loaded before.
     const { makeClient } = await import("./client.js");
+    if (this.#isDisposed) {
+      return; // nobody would end it
+    }
     const client = makeClient(command, this);
     this.#client = client;
     await client.start();

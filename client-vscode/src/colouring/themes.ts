@@ -1,5 +1,6 @@
 /** Themes as extensions contribute them: which one is on, and its colours for code. */
 
+import { dirname, join } from "node:path";
 import { parse } from "jsonc-parser";
 
 /** A theme of an extension. */
@@ -41,13 +42,8 @@ export function pickTheme<T extends ContributedTheme>(themes: readonly T[], name
 /** A theme's rules for code, those of the files it includes first, as later ones win. */
 export async function rulesOf(path: string, read: Read, depth = 0): Promise<Rule[]> {
   const { include, tokenColors, colors } = parse(await read(path)) as ThemeFile;
-  const inherited = include === undefined || depth > DEEPEST ? [] : await rulesOf(beside(path, include), read, depth + 1);
+  const inherited = include === undefined || depth > DEEPEST ? [] : await rulesOf(join(dirname(path), include), read, depth + 1);
   const foreground = colors?.["editor.foreground"];
   const own = Array.isArray(tokenColors) ? (tokenColors as Rule[]) : []; // a path leads to a property list: not read
   return [...inherited, ...(foreground === undefined ? [] : [{ settings: { foreground } }]), ...own];
-}
-
-/** A path that is told from the folder of another one. */
-function beside(path: string, relative: string): string {
-  return new URL(relative, `file://${path}`).pathname;
 }

@@ -28,21 +28,21 @@ for (const [name, kind, path] of PICKED) {
 }
 
 const FILES: Record<string, string> = {
-  "/themes/dark.json": '{ // with comments\n "include": "./base.json", "colors": {"editor.foreground": "#eeeeee"}, "tokenColors": [{"scope": "keyword", "settings": {"foreground": "#ff0000"}}], }',
-  "/themes/base.json": '{"tokenColors": [{"scope": ["keyword", "string"], "settings": {"foreground": "#00ff00", "fontStyle": "italic"}}]}',
-  "/themes/endless.json": '{"include": "./endless.json"}',
-  "/themes/old.json": '{"tokenColors": "./old.tmTheme"}',
+  "/My Thèmes/dark.json": '{ // with comments\n "include": "./base.json", "colors": {"editor.foreground": "#eeeeee"}, "tokenColors": [{"scope": "keyword", "settings": {"foreground": "#ff0000"}}], }',
+  "/My Thèmes/base.json": '{"tokenColors": [{"scope": ["keyword", "string"], "settings": {"foreground": "#00ff00", "fontStyle": "italic"}}]}',
+  "/My Thèmes/endless.json": '{"include": "./endless.json"}',
+  "/My Thèmes/old.json": '{"tokenColors": "./old.tmTheme"}',
 };
 const read = (path: string): Promise<string> => Promise.resolve(FILES[path] ?? assert.fail(path));
 
 test("a theme has the rules of what it includes, and its own after them", async () => {
-  const rules = await rulesOf("/themes/dark.json", read);
+  const rules = await rulesOf("/My Thèmes/dark.json", read);
   assert.deepEqual(rules.map((rule) => rule.settings.foreground), ["#00ff00", "#eeeeee", "#ff0000"]);
 });
 
 test("a theme that includes itself ends, and one of property lists has no rules", async () => {
-  assert.deepEqual(await rulesOf("/themes/endless.json", read), []);
-  assert.deepEqual(await rulesOf("/themes/old.json", read), []);
+  assert.deepEqual(await rulesOf("/My Thèmes/endless.json", read), []);
+  assert.deepEqual(await rulesOf("/My Thèmes/old.json", read), []);
 });
 
 const GRAMMAR = `{"scopeName": "source.toy", "patterns": [
@@ -53,7 +53,7 @@ test("code is painted in the theme's colours, and a string goes on in the next l
   const registry = new Registry({
     onigLib: Promise.resolve({ createOnigScanner, createOnigString }),
     loadGrammar: () => Promise.resolve(parseRawGrammar(GRAMMAR, "toy.json")),
-    theme: { settings: await rulesOf("/themes/dark.json", read) },
+    theme: { settings: await rulesOf("/My Thèmes/dark.json", read) },
   });
   const grammar = await registry.loadGrammar("source.toy");
   assert.ok(grammar);
