@@ -83,6 +83,7 @@ class Search:
 
     def __init__(self, sources: Sequence[Source], embedder: Embedders, read: Reader) -> None:
         self._sources = sources
+        self._roots = [root for each in sources for root in _roots(each)]
         self._embedder = embedder
         self._read = read
 
@@ -139,12 +140,7 @@ class Search:
                         for has_vector, group in _comparable(pools, meanings is not None)
                     ]
                     best = interleaved(hits, options.limit) if len(hits) > 1 else [each for own in hits for each in own]
-                    lost = (
-                        ()
-                        if best
-                        else outside(query.filters, [root for each in self._sources for root in _roots(each)])
-                    )
-                    return _told(best, pools, options.mode, lost)
+                    return _told(best, pools, options.mode, outside(query.filters, self._roots))
 
     async def _pools(
         self,
@@ -251,10 +247,9 @@ def _told(hits: list[Hit], pools: Sequence[_Pool], mode: Mode, lost: Sequence[st
     lacks = list(dict.fromkeys(pool.meaning.lack for pool in pools if pool.meaning.lack is not None))
     if pools and len([pool for pool in pools if pool.meaning.lack is not None]) == len(pools):
         mode = "lexical"
-    lacks += [
-        Lack("outside", f"{each[:SHOWN]} is in no folder that is searched: paths are relative to theirs")
-        for each in lost[:1]
-    ]
+    if lost and not hits:
+        said = f"{lost[0][:SHOWN]} is in no folder that is searched: paths are relative to theirs"
+        lacks.append(Lack("outside", said))
     if pending:
         lacks.append(Lack("vectorsPending", f"{pending:,} chunks wait for vectors; until then they are found by words"))
     return Answer(tuple(hits), percent == 100 and not pending, percent, mode, tuple(lacks))

@@ -13,12 +13,10 @@ from sightline.core.identifiers import (
     LONGEST_WORD,
     STOP_WORDS,
     WORD_PATTERN,
-    dir_terms,
     folded,
     name_words,
     split,
     stem,
-    stem_terms,
     stem_words,
     terms,
     text_terms,
@@ -138,21 +136,6 @@ def test_every_term_can_be_stored_and_indexed(text: str) -> None:
 @given(NAMES)
 def test_a_name_and_its_decomposed_form_have_equal_terms(name: str) -> None:
     assert text_terms(name.replace("é", "e\u0301").replace("Ñ", "N\u0303")) == text_terms(name)
-
-
-@pytest.mark.parametrize(
-    ("path", "in_stem", "in_directories"),
-    [
-        ("src/api/use-cookie.test.ts", "use cooky test", "src api"),
-        ("a.b/my-pkg/CookieJar.py", "cooky jar =cookiejar", "a b my pkg"),
-        (".gitignore", "gitignor", ""),
-        (".github/.eslintrc.json", "eslintrc", "github"),
-        ("Makefile", "makefil", ""),
-    ],
-)
-def test_a_path_gives_terms_of_its_stem_and_of_its_directories(path: str, in_stem: str, in_directories: str) -> None:
-    assert stem_terms(path) == tuple(in_stem.split())
-    assert dir_terms(path) == tuple(in_directories.split())
 
 
 @pytest.mark.parametrize(

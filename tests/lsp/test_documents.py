@@ -37,11 +37,9 @@ def splits_a_line_end(text: str, offset: int) -> bool:
 
 
 @given(texts, st.sampled_from(ENCODINGS), st.data())
-def test_positions_and_offsets_are_each_other_s_reverse(text: str, encoding: str, data: st.DataObject) -> None:
+def test_a_position_leads_to_the_offset_that_has_it(text: str, encoding: str, data: st.DataObject) -> None:
     offset = data.draw(st.integers(0, len(text)).filter(lambda at: not splits_a_line_end(text, at)))
-    table = LineTable(text, encoding)
-    assert table.position_at(offset) == client_position(text, offset, encoding)
-    assert table.offset_at(*table.position_at(offset)) == offset
+    assert LineTable(text, encoding).offset_at(*client_position(text, offset, encoding)) == offset
 
 
 @given(texts, st.sampled_from(ENCODINGS), st.lists(st.tuples(st.integers(0), st.integers(0), texts), max_size=8))
@@ -80,10 +78,6 @@ def test_a_position_inside_a_character_is_its_start() -> None:
     assert LineTable("éx", "utf-8").offset_at(0, 1) == 0
 
 
-def test_a_position_inside_a_line_end_is_before_it() -> None:
-    assert LineTable("a\r\nb").position_at(2) == (0, 1)
-
-
 def change(start: tuple[int, int], end: tuple[int, int], text: str) -> types.TextDocumentContentChangePartial:
     range_ = types.Range(types.Position(*start), types.Position(*end))
     return types.TextDocumentContentChangePartial(text=text, range=range_)
@@ -107,12 +101,6 @@ def test_a_range_that_is_turned_round_is_the_same_range() -> None:
     document = Document("file:///a", "one two")
     document.apply_change(change((0, 7), (0, 4), "2"))
     assert document.source == "one 2"
-
-
-def test_a_document_answers_in_the_client_s_units() -> None:
-    document = Document("file:///a", "x\n😀 two")
-    assert document.client_position_at_offset(4) == types.Position(1, 3)
-    assert document.text_in_client_range(types.Range(types.Position(1, 3), types.Position(1, 6))) == "two"
 
 
 def test_ten_thousand_edits_from_the_bottom_up_take_no_second() -> None:

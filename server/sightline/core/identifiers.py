@@ -75,16 +75,6 @@ def text_terms(text: str) -> list[str]:
     return [term for word in _WORD.findall(text) for term in terms(word)]
 
 
-def stem_terms(path: str) -> tuple[str, ...]:
-    """The terms of the file's name without its extension; dots and dashes end a word."""
-    return tuple(text_terms(file_stem(path)))
-
-
-def dir_terms(path: str) -> tuple[str, ...]:
-    """The terms of the directories above the file."""
-    return tuple(text_terms(path.rpartition("/")[0]))
-
-
 def stem_words(path: str) -> tuple[str, ...]:
     """What a query must mention to cover the file's name, sorted: `index`, `__init__` and the like add their folder."""
     name = file_stem(path)

@@ -20,7 +20,6 @@ from pygls.workspace import TextDocument, Workspace
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 #: Position encoding of LSP → codec, bytes of a unit.
 _CODECS = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}
-_LINES_AT_ONCE = 1024
 
 
 class LineTable:
@@ -50,26 +49,17 @@ class LineTable:
         units = content.encode(self._codec)[: character * self._width]
         return start + len(units.decode(self._codec, "ignore"))
 
-    def position_at(self, offset: int) -> tuple[int, int]:
-        """The line and character of an index into the text."""
-        while self._starts[-1] <= offset and self._scan(_LINES_AT_ONCE):
-            pass
-        line = bisect_right(self._starts, offset) - 1
-        before = self._content(line)[: offset - self._starts[line]]
-        return line, len(before) if before.isascii() else len(before.encode(self._codec)) // self._width
-
     def replace(self, start: int, end: int, text: str) -> None:
         """Put `text` where the characters from `start` to `end` were."""
         self.text = f"{self.text[:start]}{text}{self.text[end:]}"
         # A start at the edit itself may have split a \r from its \n.
         del self._starts[max(1, bisect_right(self._starts, start - 1)) :]
 
-    def _scan(self, count: int) -> int:
-        """Find up to `count` more starts; how many there were."""
+    def _scan(self, count: int) -> None:
+        """Find up to `count` more starts."""
         newlines = _NEWLINE.finditer(self.text, self._starts[-1])
         found = [newline.end() for newline in islice(newlines, max(0, count))]
         self._starts += found
-        return len(found)
 
     def _content(self, line: int) -> str:
         end = self._starts[line + 1] if line + 1 < len(self._starts) else len(self.text)
@@ -108,15 +98,6 @@ class Document(TextDocument):
     def offset_at_position(self, client_position: types.Position) -> int:
         """The index into the text of a position of the client."""
         return self.table.offset_at(client_position.line, client_position.character)
-
-    def client_position_at_offset(self, offset: int) -> types.Position:
-        """The client's position of an index into the text."""
-        return types.Position(*self.table.position_at(offset))
-
-    def text_in_client_range(self, range: types.Range) -> str:
-        """The text in a range of the client."""
-        start, end = self.span(range)
-        return self.source[start:end]
 
 
 class OpenDocuments(Workspace):
