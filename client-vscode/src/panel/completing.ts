@@ -19,6 +19,7 @@ const KEYS: Readonly<Record<string, string>> = {
   "path:": "files at, below or matching a path",
   "file:": "files of a name",
   "changed:": "files that differ from the default branch",
+  "project:": "other projects than the folder's, by name or id",
 };
 const MOST = 8;
 const SHORTEST_KEY = 2;
