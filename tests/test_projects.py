@@ -312,6 +312,18 @@ async def test_opening_while_removing_leaves_no_database_without_a_row(
     assert await registry_value(sightline.server, left, project.database) == 0
 
 
+async def test_a_project_that_is_used_again_within_a_minute_is_not_written(
+    sightline: Workspaces, workspace: Workspace
+) -> None:
+    registry = await sightline.server.pool(REGISTRY)
+    rows = []
+    for _ in range(3):
+        await sightline.projects.explicit(workspace.project.id)
+        query = "select xmin::text, last_used_at from projects where id = $1"
+        rows.append(await registry.fetchrow(query, workspace.project.id))
+    assert rows[0] == rows[1] == rows[2]
+
+
 async def test_all_projects_are_listed_with_what_they_hold(
     sightline: Workspaces, workspace: Workspace, folder: Files
 ) -> None:
@@ -335,6 +347,11 @@ async def test_the_project_used_last_is_listed_first(sightline: Workspaces, tmp_
     for root in roots:
         root.mkdir()
         await sightline.open(root)
+    registry = await sightline.server.pool(REGISTRY)
+    await registry.execute(
+        "update projects set last_used_at = last_used_at - interval '2 minutes'"
+        " where id in (select project_id from project_roots where path = any($1))", list(map(str, roots)),
+    )  # fmt: skip
     await sightline.open(roots[1])
     listed = [root for each in await sightline.projects.list() for root in each.roots]
     assert [root for root in listed if root in map(str, roots)] == [str(roots[place]) for place in (1, 2, 0)]

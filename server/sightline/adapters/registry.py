@@ -75,20 +75,24 @@ class Registry:
         self.turn = asyncio.Semaphore(HELD_AT_ONCE)
 
     async def used(self, column: Literal["id", "key"], value: str, root: str | None = None) -> Entry | None:
-        """The project of an id or a key, if nothing is left to be done for it; notes the use.
+        """The project of an id or a key, if nothing is left to be done for it; notes the use, to the minute.
 
         It is ready, its database has the current schema, and `root` is known as one of its folders.
         """
         pool = await self._server.pool(REGISTRY)
         with translated():
             row = await pool.fetchrow(
-                f"update projects set last_used_at = now() where {column} = $1 and state = 'ready' and schema_version = $2"
+                f"select {_COLUMNS}, last_used_at < now() - interval '1 minute' as is_old from projects"
+                f" where {column} = $1 and state = 'ready' and schema_version = $2"
                 " and exists (select 1 from pg_database where datname = database_name) and ($3::text is null or exists"
-                " (select 1 from project_roots r where (r.project_id, r.host_id, r.path) = (projects.id, $4, $3)))"
-                f" returning {_COLUMNS}",
+                " (select 1 from project_roots r where (r.project_id, r.host_id, r.path) = (projects.id, $4, $3)))",
                 value, migrations.latest_version("project"), root, self._host_id,
             )  # fmt: skip
-        return Entry(*row) if row is not None else None
+            if row is None:
+                return None
+            if row["is_old"]:  # whoever searches at each key would wait for the disk at each key
+                await pool.execute("update projects set last_used_at = now() where id = $1", row["id"])
+        return Entry(*tuple(row)[:-1])
 
     async def find(self, project_id: str) -> Entry:
         """The row of an id, in whatever state; ProjectNotFound."""

@@ -15,6 +15,7 @@ from sightline.core.model import Filters
 from sightline.core.query import parse
 from sightline.errors import DatabaseError, FolderError, ProjectNotFound, QueryError, SightlineError
 from sightline.lsp import scopes
+from sightline.lsp.documents import LineTable
 from sightline.lsp.folders import Folder
 from sightline.lsp.scopes import Scope
 from sightline.lsp.session import Session
@@ -279,7 +280,9 @@ def _selected(session: Session, folder: Folder, path: Path, range_: messages.Ran
     data = session.read(folder.root, relative)
     if data is None:
         raise FolderError("that file cannot be read", hint="Is it still there?")
-    text = session.text_in(data.decode("utf-8", "replace"), range_)
+    table = LineTable(data.decode("utf-8", "replace"), session.encoding)
+    start, end = (table.offset_at(each.line, each.character) for each in (range_.start, range_.end))
+    text = table.text[start:end]
     if not text.strip():
         raise QueryError("the selection is empty", hint="Select the code whose like you look for.")
     return text, Place(folder.root, relative, range_.start.line, max(range_.start.line, range_.end.line))

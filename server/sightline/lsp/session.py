@@ -18,7 +18,6 @@ from sightline import messages
 from sightline.adapters import configfiles
 from sightline.errors import DatabaseUnavailable, FolderError, ProjectError, ProjectNotFound, SightlineError
 from sightline.lsp import configuring
-from sightline.lsp.documents import LineTable
 from sightline.lsp.folders import TOLD_SECONDS, Folder, Opened, degraded_code, path_named
 from sightline.lsp.wire import Server
 from sightline.settings import Settings, parse
@@ -156,18 +155,13 @@ class Session:
             return document.source.encode("utf-8", "surrogatepass")
         return files.current(root, path, wait=wait)
 
-    def text_in(self, text: str, range_: messages.Range) -> str:
-        """The part of a text that a range in the client's units covers."""
-        table = LineTable(text, self.encoding)
-        start = table.offset_at(range_.start.line, range_.start.character)
-        return text[start : table.offset_at(range_.end.line, range_.end.character)]
-
     def documents_changed(self) -> None:
         """Files that are open are indexed first, and searched as they are in the editor."""
+        known = {document.uri: path for path, document in self._documents.items()}
         found: dict[Path, TextDocument] = {}
         for document in self.server.workspace.text_documents.values():
             with contextlib.suppress(FolderError):
-                found[self.path_of(document.uri)] = document
+                found[known.get(document.uri) or self.path_of(document.uri)] = document
         self._documents = found
         for folder in self.folders.values():
             folder.prefer(list(found))
@@ -314,9 +308,11 @@ class Session:
         if folder.workspace is not workspace:
             return
         await _close(folder)
+        if self.folders.get(folder.root) is not folder or self._workspaces is not workspaces:
+            return
         if removed is not None:
             self._refuse(folder, removed)
-        elif self._workspaces is workspaces:
+        else:
             self._begin_opening(folder, workspaces)
 
     def _refuse(self, folder: Folder, error: SightlineError) -> None:
