@@ -243,6 +243,15 @@ def test_a_database_that_is_not_there_is_told_with_a_hint(start: Start, project:
         editor.eventually("return require('sightline').status() == 'Sightline: no database'")
 
 
+def test_a_config_that_is_wrong_is_no_lost_database(start: Start, tmp_path: Path) -> None:
+    (tmp_path / ".sightline").mkdir()
+    (tmp_path / ".sightline/config.json").write_text("{}")
+    with start(tmp_path) as editor:
+        editor.command("Sightline session")
+        editor.said("sightline: .sightline/config.json: version: it is missing.")
+        editor.eventually("return require('sightline').status() == 'Sightline: waiting'")
+
+
 def test_an_idle_neovim_is_idle(editor: Editor) -> None:
     process = psutil.Process(editor.lua("return vim.fn.getpid()"))
     before = process.cpu_times()

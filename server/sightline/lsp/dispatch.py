@@ -167,7 +167,9 @@ class Protocol(LanguageServerProtocol):
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is not None:
             failure = failure_of(error, request.method, cancelled_by_client=by_client)
-            log.info("%s: %s", shortened(request.method), failure.message)
+            # A bad query's failure repeats it.
+            level = logging.DEBUG if failure.code == jsonrpc.INVALID_PARAMS else logging.INFO
+            log.log(level, "%s: %s", shortened(request.method), failure.message)
             self._send(jsonrpc.refusal(request.id, failure))
             return
         if request.method == types.INITIALIZE:

@@ -50,7 +50,10 @@ function M.text()
   elseif not status then
     return 'Sightline'
   elseif status.phase == 'waiting' then
-    return 'Sightline: no database'
+    local is_lost = vim.iter(status.degraded):any(function(each)
+      return each.code == 'databaseUnavailable'
+    end)
+    return is_lost and 'Sightline: no database' or 'Sightline: waiting'
   elseif status.phase == 'idle' then
     return 'Sightline: ready'
   end
