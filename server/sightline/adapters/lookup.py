@@ -23,6 +23,13 @@ OF_WANTED: Final = (
     "exists (select 1 from code_chunks k join code_files f on f.id = k.code_file_id"
     " where k.id = chunk_id and f.repository_id = any($1::int[]) and f.relative_path ~ $3) and "
 )
+IS_SMALL: Final = (
+    "select count(*) < $3 from (select from code_files where repository_id = any($1::int[]) and relative_path ~ $2"
+    " limit $3) f"
+)
+FEW_FILES: Final = 200
+ENOUGH: Final = 100
+"""Of what is read at once: an answer shows no more."""
 LAST: Final = "\U0010ffff"
 """Sorts after every letter."""
 TOP_KINDS: Final = ("class", "struct", "interface", "trait", "enum", "module", "function")
@@ -46,25 +53,29 @@ async def symbols(
     that is not asked for again.
     """
     own = folded(typed)
+    is_small = bool(part.within) and await pool.fetchval(IS_SMALL, part.repository_ids, part.within, FEW_FILES)
     found = _by_place(known or ())
     for condition, arguments in _close(own) if known is None else ():
         if len(found) < limit:
-            found |= await _read(pool, part, condition, arguments)
+            found |= await _read(pool, part, is_small, condition, arguments)
     if not close and len(found) < min(FEW_CLOSE, limit) and not any(folded(key[3]) == own for key in found):
         for condition, arguments in _far(own):
-            found |= await _read(pool, part, condition, arguments)
+            found |= await _read(pool, part, is_small, condition, arguments)
     return list(found.values())
 
 
 async def _read(
-    pool: Pool, part: Part, condition: str, arguments: tuple[str, ...]
+    pool: Pool, part: Part, is_small: bool, condition: str, arguments: tuple[str, ...]
 ) -> dict[tuple[int, str, int, str], Symbol]:
     given = (part.repository_ids, SYMBOLS_READ, part.within, *arguments)
-    rows = await pool.fetch(SYMBOLS.format(condition), *given)
-    if len(rows) == SYMBOLS_READ and not all(row["wanted"] for row in rows):
-        # What is not wanted took places; to ask this of each definition costs five times as much.
-        rows = await pool.fetch(SYMBOLS.format(OF_WANTED + condition), *given)
-    return _by_place(Symbol(*row[:8]) for row in rows if row["wanted"])
+    if not is_small:
+        rows = await pool.fetch(SYMBOLS.format(condition), *given)
+        wanted = [row for row in rows if row["wanted"]]
+        if len(rows) < SYMBOLS_READ or len(wanted) >= ENOUGH:
+            return _by_place(Symbol(*row[:8]) for row in wanted)
+    # What is not wanted took places; to ask this of each definition costs five times as much, but in a small part.
+    rows = await pool.fetch(SYMBOLS.format(OF_WANTED + condition), *given)
+    return _by_place(Symbol(*row[:8]) for row in rows)
 
 
 def _by_place(symbols: Iterable[Symbol]) -> dict[tuple[int, str, int, str], Symbol]:
