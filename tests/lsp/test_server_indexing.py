@@ -327,7 +327,7 @@ async def test_how_much_is_indexed_is_known_before_the_first_scan(
     root = await asyncio.to_thread(folder.root.resolve)
     percents = []
     for _ in range(2):
-        opened_folder = Folder(root.as_uri(), root, product(data_dir), lambda: None, lambda _: None)
+        opened_folder = Folder(root.as_uri(), root, product(data_dir), lambda: None, lambda _: None, lambda _: None)
         await opened_folder.open(sightline)
         percents.append((opened_folder.percent, opened_folder.phase))
         await opened_folder.close()
