@@ -113,6 +113,8 @@ async def test_a_project_that_is_removed_while_its_folder_is_open_comes_back_whe
         client.notify("textDocument/didSave", {"textDocument": {"uri": (one.root / "b.py").as_uri()}})
         assert (await removed(client)).message == refused.message
         assert (await client.refused("sightline/index", {"dryRun": True})).data == refused.data
+        gone = {"folder": one.root.as_uri(), "projectId": before["id"]}
+        assert (await client.refused("sightline/index", gone)).data["code"] == "projectNotFound"
         listed_now = await client.request("sightline/projects", {})
         assert str(one.root) not in listed(listed_now), "neither a search nor a save brings it back"
         await client.request("sightline/index", {"folder": one.root.as_uri()})

@@ -88,7 +88,7 @@ async def status(session: Session, params: messages.StatusParams) -> messages.St
 
 async def index(session: Session, params: messages.IndexParams) -> messages.Job | messages.DryRun:
     """Begins a job, or returns the one that runs; `dryRun` only looks."""
-    if not params.dry_run:
+    if not params.dry_run and params.project_id is None:
         session.reopen(params.folder)
     folder = await _one_folder(session, params)
     paths = [_relative(each) for each in params.paths] or [""]

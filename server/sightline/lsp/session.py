@@ -284,11 +284,11 @@ class Session:
 
     def reopen(self, uri: str | None) -> None:
         """Makes a folder a project again whose project was removed: somebody wants its index after all."""
-        for folder in [self.folder_of(uri)] if uri is not None else list(self.folders.values()):
-            is_removed = folder.opening is None and isinstance(folder.problem, ProjectNotFound)
-            if is_removed and self._workspaces is not None:
-                folder.problem = None
-                self._begin_opening(folder, self._workspaces)
+        chosen = [self.folder_of(uri)] if uri is not None else list(self.folders.values())
+        is_removed = [each.opening is None and isinstance(each.problem, ProjectNotFound) for each in chosen]
+        if is_removed == [True] and self._workspaces is not None:
+            chosen[0].problem = None
+            self._begin_opening(chosen[0], self._workspaces)
 
     def _lost(self, folder: Folder) -> None:
         self.server.spawn(self._follow(folder), f"loss of {folder.root.name}")
