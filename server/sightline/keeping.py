@@ -31,14 +31,14 @@ NEWS_SECONDS: Final = 1.0
 LOG: Final = logging.getLogger(__name__)
 
 
-async def keep(indexer: Indexer, store: Store, report: Report, told: Callable[[State], None]) -> None:
+async def keep(indexer: Indexer, store: Store, report: Report, told: Callable[[State], None], look: float) -> None:
     """Never ends by itself: whatever goes wrong is told, and tried again."""
     patience, failed_at, said = RETRY_SECONDS, -math.inf, ""
     news = _News(indexer)
     while True:
         try:
             async with indexer.seat(news.ears) as seat:
-                await _read(indexer, seat, news, told)
+                await _read(indexer, seat, news, told, look)
                 told(State("writer"))
                 async with indexer.filler.beside(seat.writer):
                     await _write(indexer, seat, news, report, told)
@@ -57,13 +57,13 @@ async def keep(indexer: Indexer, store: Store, report: Report, told: Callable[[S
             await store.revive()
 
 
-async def _read(indexer: Indexer, seat: Seat, news: _News, told: Callable[[State], None]) -> None:
+async def _read(indexer: Indexer, seat: Seat, news: _News, told: Callable[[State], None], look: float) -> None:
     """As a reader, until the writer's lock is ours."""
     news.writes = False
     while not await seat.claim():
         told(State("reader", summary=news.taken()))
         await indexer.hand_over(seat)
-        await indexer.woken(TAKEOVER_SECONDS)
+        await indexer.woken(look)
         await asyncio.sleep(DEBOUNCE_SECONDS)
     news.writes = True
 

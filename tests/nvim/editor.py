@@ -17,6 +17,8 @@ import sightline
 PLUGIN: Final = Path(sightline.__file__).parent / "nvim"
 _ANSWER = "luaeval('vim.json.encode((loadstring or load)(_A)() or vim.NIL)', {})"
 COLUMNS, LINES = 160, 40
+PATIENCE: Final = 200.0
+"""Seconds: a server that starts, and indexes, on a machine that does other things as well."""
 
 TITLE: Final = "return vim.fn.getqflist({ title = 0 }).title"
 FLOATS: Final = """
@@ -71,7 +73,7 @@ class Editor:
         """Runs a command of Vim's."""
         self.lua("vim.cmd(line)", line=line)
 
-    def eventually(self, code: str, within: float = 20, **values: Any) -> Any:
+    def eventually(self, code: str, within: float = PATIENCE, **values: Any) -> Any:
         """What Lua code returns as soon as that is neither nil nor false."""
         deadline = time.monotonic() + within
         while not (value := self.lua(code, **values)):
@@ -84,7 +86,7 @@ class Editor:
         """All that was said to the user."""
         return str(self.lua("return vim.api.nvim_exec2('messages', { output = true }).output"))
 
-    def said(self, text: str, within: float = 20) -> None:
+    def said(self, text: str, within: float = PATIENCE) -> None:
         """Waits until the user has been told some text."""
         found = "return (vim.api.nvim_exec2('messages', { output = true }).output):find(text, 1, true) ~= nil"
         self.eventually(found, within, text=text)
@@ -96,7 +98,7 @@ class Editor:
 
     def _remote(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(self._program), "--clean", "--headless", "--server", str(self.address), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @contextlib.contextmanager
@@ -128,7 +130,7 @@ def hermetic(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _await(address: Path, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not address.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             raise NeovimError("Neovim did not start")
@@ -139,7 +141,7 @@ def _end(editor: Editor, process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(NeovimError, subprocess.TimeoutExpired):
         editor.keys("<C-\\><C-n>:qall!<CR>")
     try:
-        process.wait(10)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
