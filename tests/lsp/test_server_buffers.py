@@ -92,6 +92,17 @@ async def test_an_answer_has_what_was_just_typed_or_says_that_it_lacks_it(client
     assert answer["complete"] == (paths(answer) == ["src/huge.py"])
 
 
+async def test_a_document_that_was_open_before_its_folder_is_in_every_answer_that_is_complete(
+    data_dir: Path, client: Client, shop: Files
+) -> None:
+    """Its folder is indexed, and so is searched as soon as it is open."""
+    for _ in range(5):
+        async with editing(data_dir, shop.root) as other:
+            other.notify("textDocument/didOpen", opened(shop.root / "src/upload.py", COOKIE))
+            answer = await eventually(other, "sightline/search", asking("CookieJar"), lambda it: it["complete"])
+            assert paths(answer) == ["src/upload.py"]
+
+
 async def test_a_key_is_searchable_soon(client: Client, shop: Files) -> None:
     path = shop.root / "src/upload.py"
     client.notify("textDocument/didOpen", opened(path, UPLOAD))

@@ -303,10 +303,9 @@ class Session:
         patience = 0.5
         while folder.workspace is None:
             try:
-                await folder.open(workspaces)
+                await folder.open(workspaces, lambda: self._show_documents(folder))
                 folder.problem = None
                 folder.prefer(list(self._documents))
-                self._show_documents(folder)
             except SightlineError as error:
                 if isinstance(error, ProjectError) and str(error) != str(folder.problem):
                     said = f"Sightline: {error}. {error.hint}"  # which only a person can mend
