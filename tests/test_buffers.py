@@ -377,7 +377,7 @@ def places(answer: Answer) -> list[Any]:
     ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(chance=st.randoms(use_true_random=False))
 async def test_a_search_with_buffers_is_a_search_over_saved_files(
     compare: Callable[[random.Random], Awaitable[None]], chance: random.Random
