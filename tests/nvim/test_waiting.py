@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    _add_steps(tmp_path)
+    _add_steps(tmp_path, 300)
     return tmp_path
 
 
@@ -119,6 +119,6 @@ def _ask(editor: Editor, method: str) -> None:
     editor.eventually("return answered == method", method=method)
 
 
-def _add_steps(folder: Path) -> None:
-    for number in range(60):
+def _add_steps(folder: Path, count: int = 60) -> None:
+    for number in range(count):
         (folder / f"step{number}.py").write_text(f"def step_{number}():\n    return {number}\n")
