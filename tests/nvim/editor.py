@@ -65,6 +65,10 @@ class Editor:
             raise NeovimError(done.stderr.strip())
         return json.loads(done.stdout)
 
+    def answers(self) -> bool:
+        """Whether it listens."""
+        return self._remote("--remote-expr", "1").returncode == 0
+
     def keys(self, keys: str) -> None:
         """Types, with `<CR>` and the like for what is no character."""
         self._remote("--remote-send", keys)
@@ -116,7 +120,7 @@ def running(program: Path, home: Path, folder: Path, environment: Mapping[str, s
             stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
-        _await(editor.address, process)
+        _await(editor, process)
         yield editor
     finally:
         _end(editor, process)
@@ -129,9 +133,9 @@ def hermetic(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **folders, "NVIM_LOG_FILE": str(home / "nvim.log"), "XDG_CONFIG_DIRS": str(home)}
 
 
-def _await(address: Path, process: subprocess.Popen[bytes]) -> None:
+def _await(editor: Editor, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + PATIENCE
-    while not address.exists():
+    while not (editor.address.exists() and editor.answers()):
         if process.poll() is not None or time.monotonic() > deadline:
             raise NeovimError("Neovim did not start")
         time.sleep(0.02)
