@@ -63,8 +63,8 @@ def test_json_is_the_protocols_answer(data_dir: Path, stocked: Files) -> None:
 )
 def test_the_query_box_filters(data_dir: Path, stocked: Files, query: str, paths: list[str]) -> None:
     done = run(data_dir, "search", query, stocked.root, "--json")
+    assert done.returncode == (0 if paths else 1), done.stderr
     assert answered(done.stdout) == paths
-    assert done.returncode == (0 if paths else 1)
 
 
 @pytest.mark.parametrize(
