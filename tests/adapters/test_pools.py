@@ -171,7 +171,7 @@ async def test_a_connection_that_serves_no_more_is_not_kept(server: External) ->
 
 
 async def test_a_transaction_that_was_left_open_is_ended_before_the_next_one_comes(server: External) -> None:
-    pools = Counted(server, Limits(each=1))
+    pools = Counted(server, replace(PATIENT, each=1, answer_seconds=PATIENCE))
     async with pools.of("one").acquire() as connection:
         await connection.execute("begin; create table gone ()")
     async with pools.of("one").acquire() as connection:
@@ -182,7 +182,7 @@ async def test_a_transaction_that_was_left_open_is_ended_before_the_next_one_com
 
 
 async def test_a_transaction_that_cannot_be_ended_costs_its_connection(server: External) -> None:
-    pools = Counted(server, Limits(each=1))
+    pools = Counted(server, replace(PATIENT, each=1))
     async with pools.of("one").acquire() as connection:
         await connection.execute("begin")
         async with pools.of("two").acquire() as other:
