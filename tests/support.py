@@ -138,7 +138,7 @@ def command(*arguments: str | Path) -> list[str]:
 def run(data_dir: Path, *arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Runs `sightline` to its end."""
     return subprocess.run(
-        command(*arguments), env=environment(data_dir, **more), capture_output=True, text=True, timeout=100, check=False
+        command(*arguments), env=environment(data_dir, **more), capture_output=True, text=True, timeout=600, check=False
     )
 
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pydantic
 import pytest
@@ -71,8 +72,8 @@ def test_a_shell_whose_folder_is_gone_is_told_so(data_dir: Path, tmp_path: Path)
 )
 def test_the_query_box_filters(data_dir: Path, stocked: Files, query: str, paths: list[str]) -> None:
     done = run(data_dir, "search", query, stocked.root, "--json")
+    assert done.returncode == (0 if paths else 1), done.stderr
     assert answered(done.stdout) == paths
-    assert done.returncode == (0 if paths else 1)
 
 
 @pytest.mark.parametrize(
@@ -191,14 +192,22 @@ def test_ctrl_c_keeps_what_is_indexed(data_dir: Path, folder: Files) -> None:
         text=True,
         start_new_session=True,
     )
-    time.sleep(3)
+    under_way(process, data_dir, folder)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=600)
     if process.returncode == 0:
         return  # It was quicker than we.
     assert process.returncode == 130
     assert "interrupted" in errors
     assert "Traceback" not in errors
+
+
+def under_way(process: subprocess.Popen[Any], data_dir: Path, folder: Files) -> dict[str, str]:
+    """Waits until a process indexes; its job."""
+    job: dict[str, str] = {}
+    while not job.get("phase") and process.poll() is None:
+        job = json.loads(run(data_dir, "status", folder.root, "--json").stdout)["job"] or {}
+    return job
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
@@ -207,9 +216,7 @@ def test_a_job_whose_process_was_killed_is_told_as_interrupted(
 ) -> None:
     folder.write({f"m{number}.py": STORE * 200 + f"x = {number}\n" for number in range(400)})
     process = subprocess.Popen(command("index", folder.root), env=environment(data_dir), stderr=subprocess.DEVNULL)
-    job: dict[str, str] = {}
-    while not job.get("phase") and process.poll() is None:
-        job = json.loads(run(data_dir, "status", folder.root, "--json").stdout)["job"] or {}
+    job = under_way(process, data_dir, folder)
     assert "interrupted" not in job["message"]
     process.send_signal(ending)
     process.wait()
@@ -256,7 +263,7 @@ async def test_two_indexers_and_twenty_searches_at_once(sightline: Workspaces, d
 
     indexers = [start("index", root) for _ in range(2)]
     searches = [start("search", "validate a model field", root, "--json") for _ in range(20)]
-    outcomes = [(each.communicate(timeout=100), each.returncode) for each in indexers + searches]
+    outcomes = [(each.communicate(timeout=600), each.returncode) for each in indexers + searches]
     assert [code for _, code in outcomes] == [0] * 22, [errors for (_, errors), _ in outcomes]
     assert all(answered(output) for (output, _), _ in outcomes[2:])
     together, alone = await sightline.open(root.resolve()), await sightline.open(copy.resolve())

@@ -37,7 +37,7 @@ from support import Files, command, content_of, environment, index
 NORMAL: Final = 200
 STEPS: Final = int(os.environ.get("FRESHNESS_STEPS", str(NORMAL)))
 STEPS_A_FOLDER: Final = 50
-PATIENCE: Final = 60.0
+PATIENCE: Final = 300.0
 FOLDERS: Final = ("", "src/", "src/deep/", "lib/")
 PATHS: Final = st.sampled_from([f"{folder}{name}" for folder in FOLDERS for name in ("a.py", "b.py", "c.ts", "d.md")])
 NAMES: Final = ("session", "upload", "retry", "cookie", "parser")
@@ -73,7 +73,7 @@ class Server:
         """As an editor that is closed."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(20)
+        self._process.wait(PATIENCE)
 
     def _say(self, method: str, params: Any, **more: Any) -> None:
         assert self._process.stdin is not None
@@ -137,7 +137,7 @@ def world(data_dir: Path) -> Iterator[World]:
         yield World(runner, fresh, killed, Path(folder).resolve())
 
 
-@pytest.mark.timeout(300 + STEPS)
+@pytest.mark.timeout(1800 + STEPS)
 def test_after_anything_the_index_is_that_of_a_fresh_one(world: World) -> None:
     while world.steps < STEPS:  # a folder's steps may be fewer
         run_state_machine_as_test(

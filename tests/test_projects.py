@@ -143,7 +143,7 @@ async def test_four_processes_on_a_new_folder_make_one_project(
         )
         for _ in range(4)
     ]
-    outputs = [await asyncio.to_thread(each.communicate, timeout=60) for each in started]
+    outputs = [await asyncio.to_thread(each.communicate, timeout=300) for each in started]
     assert len({json.loads(output)["project"] for output, _ in outputs}) == 1
     assert await count_of(sightline.server, folder.root) == (1, 1)
 

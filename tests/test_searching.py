@@ -166,7 +166,7 @@ async def test_more_than_a_thousand_chunks_are_listed_in_order_of_paths_as_well(
     assert starts[:6] == sorted(starts[:6])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(chance=st.randoms(use_true_random=False))
 async def test_any_part_of_a_text_finds_it(
     part: Callable[[random.Random], Awaitable[None]], chance: random.Random

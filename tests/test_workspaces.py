@@ -95,7 +95,7 @@ async def connections(sightline: Workspaces) -> int:
 
 async def settled_at(sightline: Workspaces, expected: int) -> None:
     """Backends take a moment to end after their connection."""
-    deadline = asyncio.get_running_loop().time() + 10
+    deadline = asyncio.get_running_loop().time() + 100
     while (found := await connections(sightline)) != expected:
         assert asyncio.get_running_loop().time() < deadline, found
 
@@ -103,7 +103,8 @@ async def settled_at(sightline: Workspaces, expected: int) -> None:
 async def test_what_was_opened_is_closed_also_after_an_error(
     sightline: Workspaces, settings: Settings, data_dir: Path, folder: Files
 ) -> None:
-    before = await connections(sightline)
+    before = sum(each.open for each in sightline.server.pools())
+    await settled_at(sightline, before)
     with pytest.raises(KeyError):
         async with Workspaces.started(settings, data_dir) as workspaces:
             folder.write({"a.py": CODE})
@@ -151,7 +152,7 @@ async def test_an_index_that_another_process_makes_is_waited_for_and_shown(
             await asyncio.sleep(0.01)
         job = await writer.begin_job("scan", [""], "1", left)
         await writer.update_job(job, state="running", phase="indexing", files_total=7, files_done=3, chunks=21)
-        await asyncio.wait_for(shown.wait(), 20)
+        await asyncio.wait_for(shown.wait(), 100)
         assert not waiting.done()
         await writer.finish_job(job, "completed", "3 files indexed", failed=[Skipped("b.py", "unreadable")])
         summary = await waiting

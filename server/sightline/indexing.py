@@ -147,9 +147,9 @@ class Indexer:
             self._keep(batch, wants_job=as_job)
             raise
 
-    async def keep(self, report: Report, told: Callable[[State], None]) -> None:
+    async def keep(self, report: Report, told: Callable[[State], None], look: float = keeping.TAKEOVER_SECONDS) -> None:
         """Keeps the index current for ever: as its writer, or as one that forwards to the writer and may take over."""
-        await keeping.keep(self, self._store, report, told)
+        await keeping.keep(self, self._store, report, told, look)
 
     def seat(self, ears: Ears) -> contextlib.AbstractAsyncContextManager[Seat]:
         """A place beside the one that writes, or its own."""

@@ -31,7 +31,7 @@ NEWS_SECONDS: Final = 1.0
 LOG: Final = logging.getLogger(__name__)
 
 
-async def keep(indexer: Indexer, store: Store, report: Report, told: Callable[[State], None]) -> None:
+async def keep(indexer: Indexer, store: Store, report: Report, told: Callable[[State], None], look: float) -> None:
     """Never ends by itself: whatever goes wrong is told, and tried again."""
     patience, failed_at, said = RETRY_SECONDS, -math.inf, ""
     news = _News(indexer)
@@ -43,7 +43,7 @@ async def keep(indexer: Indexer, store: Store, report: Report, told: Callable[[S
                     await store.revive()
             async with indexer.seat(news.ears) as seat:
                 database = await seat.check(database)
-                await _read(indexer, seat, news, told)
+                await _read(indexer, seat, news, told, look)
                 told(State("writer"))
                 async with indexer.filler.beside(seat.writer):
                     await _write(indexer, seat, news, report, told)
@@ -60,13 +60,13 @@ async def keep(indexer: Indexer, store: Store, report: Report, told: Callable[[S
         await asyncio.sleep(patience)
 
 
-async def _read(indexer: Indexer, seat: Seat, news: _News, told: Callable[[State], None]) -> None:
+async def _read(indexer: Indexer, seat: Seat, news: _News, told: Callable[[State], None], look: float) -> None:
     """As a reader, until the writer's lock is ours."""
     news.writes = False
     while not await seat.claim():
         told(State("reader", summary=news.taken()))
         await indexer.hand_over(seat)
-        await indexer.woken(TAKEOVER_SECONDS)
+        await indexer.woken(look)
         await asyncio.sleep(DEBOUNCE_SECONDS)
     news.writes = True
 

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import base64
 import json
+import socket
 import ssl
 import sys
 import threading
@@ -30,6 +31,7 @@ from sightline.adapters.embedding import bundled
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 """Signed by itself and used nowhere else, so its key is no secret."""
 REASONS = {200: "OK"}
+PATIENCE = 100.0
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,12 @@ class EmbeddingServer:
         self.faults: deque[Fault] = deque()
         self.always: Fault | None = None
         self.most_at_once = self.now = 0
-        self.port = 0
         self._tls = tls
+        self._place = socket.socket()
+        """Keeps the port while nobody listens: else it might be given to another process."""
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._place.bind(("127.0.0.1", 0))
+        self.port = self._place.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
@@ -106,6 +112,7 @@ class EmbeddingServer:
             self.stop()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(10)
+            self._place.close()
 
     def start(self) -> None:
         """Begins, or begins again on the same port."""
@@ -116,7 +123,7 @@ class EmbeddingServer:
         self._call(self._stop())
 
     def _call(self, work: Any) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     async def _start(self) -> None:
         context = None
@@ -124,8 +131,9 @@ class EmbeddingServer:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(CERTIFICATE)
             context.set_alpn_protocols(["h2", "http/1.1"])
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=context, limit=1 << 24)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(
+            self._accept, "127.0.0.1", self.port, ssl=context, limit=1 << 24, reuse_port=True
+        )
 
     async def _stop(self) -> None:
         if self._server is not None:

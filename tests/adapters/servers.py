@@ -23,6 +23,8 @@ from sightline.adapters import embedded, supervisor
 from sightline.adapters.embedded import Lease, Place
 
 IDLE = 0.3
+PATIENCE = 100.0
+"""Seconds. What comes about sooner costs none of them, and a machine that does other things as well may need many."""
 NONE: Mapping[str, Any] = {}
 PACKAGE_ROOT = Path(sightline.__file__).parents[1]
 CLIENT = """
@@ -72,7 +74,7 @@ def end(place: Place) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(supervisor_pid(place), signal.SIGTERM)
     elif server:
-        supervisor.stop(server, patience=5)
+        supervisor.stop(server, patience=PATIENCE)
     eventually(lambda: not embedded.is_locked(lock))
 
 
@@ -86,7 +88,7 @@ def server_of(place: Place) -> psutil.Process:
     return server
 
 
-def eventually(condition: Callable[[], bool], within: float = 10) -> None:
+def eventually(condition: Callable[[], bool], within: float = PATIENCE) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"
@@ -94,13 +96,39 @@ def eventually(condition: Callable[[], bool], within: float = 10) -> None:
 
 
 def gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def kill(process: psutil.Process) -> None:
     """Ends it at once, and waits until it has ended: until it runs again, it does not know that it was killed."""
     process.kill()
     eventually(lambda: gone(process))
+
+
+def kill_server(place: Place) -> None:
+    """As `kill`, and waits for its sessions, each of which answers until it sees that the server is gone."""
+    server = server_of(place)
+    sessions = server.children()
+    kill(server)
+    eventually(lambda: all(map(gone, sessions)))
+
+
+def suspend(process: psutil.Process) -> None:
+    """Stops it for now, and waits until it stands still."""
+    process.suspend()
+    eventually(lambda: gone(process) or process.status() == psutil.STATUS_STOPPED)
+
+
+def owners(folder: Path) -> set[int]:
+    """To whom all that is in it belongs; what a running server has just removed, to nobody."""
+    found = set()
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            found.add(path.stat().st_uid)
+    return found
 
 
 def ask(lease: Lease, *statements: str) -> Any:
@@ -139,7 +167,7 @@ def visit(
     home: Path, *, python: str = sys.executable, program: str = CLIENT, options: Mapping[str, Any] = NONE
 ) -> tuple[str, str]:
     """What another process that acquires and ends at once prints, and its complaints."""
-    all_options: dict[str, Any] = {"env": environment(), "stdin": subprocess.DEVNULL, "timeout": 30, **options}
+    all_options: dict[str, Any] = {"env": environment(), "stdin": subprocess.DEVNULL, "timeout": PATIENCE, **options}
     command = [python, "-c", program, str(home)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, **all_options)
     return done.stdout.strip(), done.stderr.strip()

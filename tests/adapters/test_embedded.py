@@ -32,10 +32,12 @@ from adapters.servers import (
     gone,
     holder,
     kill,
+    kill_server,
     open_folder,
     server_of,
     starts,
     supervisor_pid,
+    suspend,
     visit,
 )
 from sightline.adapters import cluster, embedded, supervisor
@@ -60,11 +62,16 @@ def home(new_home: Path, made: Path) -> Path:
 
 
 @pytest.fixture
-def new_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def new_home() -> Iterator[Path]:
     """A data folder that does not exist yet."""
-    monkeypatch.setenv(supervisor.IDLE_VARIABLE, str(IDLE))
     with open_folder(fast_disk()) as folder:
         yield folder / "data"
+
+
+@pytest.fixture
+def short_lived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers stop soon after their last holder."""
+    monkeypatch.setenv(supervisor.IDLE_VARIABLE, str(IDLE))
 
 
 def test_the_first_start_makes_a_cluster_with_pgvector_that_only_its_owner_can_enter(new_home: Path) -> None:
@@ -77,6 +84,7 @@ def test_the_first_start_makes_a_cluster_with_pgvector_that_only_its_owner_can_e
         assert {path.stat().st_mode & 0o777 for path in (place.cluster, place.sockets)} == {0o700}
 
 
+@pytest.mark.usefixtures("short_lived")
 def test_a_later_start_finds_what_was_stored(home: Path) -> None:
     with contextlib.closing(embedded.acquire(home)) as lease:
         ask(lease, "create table kept as select 42 as answer")
@@ -94,6 +102,7 @@ def test_eight_processes_at_once_start_one_server(new_home: Path) -> None:
     assert starts(Place(new_home)) == 1
 
 
+@pytest.mark.usefixtures("short_lived")
 def test_a_server_stops_after_its_last_holder_was_killed_and_not_before(home: Path) -> None:
     with holder(home) as other:
         embedded.acquire(home).close()
@@ -101,10 +110,11 @@ def test_a_server_stops_after_its_last_holder_was_killed_and_not_before(home: Pa
         time.sleep(4 * IDLE)
         assert server.is_running()
         other.kill()
-        eventually(lambda: gone(server), within=IDLE + 3)
+        eventually(lambda: gone(server))
         assert "shut down" in Place(home).log.read_text().splitlines()[-1]
 
 
+@pytest.mark.usefixtures("short_lived")
 def test_closing_a_lease_twice_leaves_the_other_lease_of_the_process_alone(home: Path) -> None:
     first, second = embedded.acquire(home), embedded.acquire(home)
     first.close()
@@ -114,6 +124,7 @@ def test_closing_a_lease_twice_leaves_the_other_lease_of_the_process_alone(home:
     second.close()
 
 
+@pytest.mark.usefixtures("short_lived")
 def test_callers_who_come_while_the_server_stops_get_a_fresh_one(home: Path) -> None:
     for n in range(5):
         with contextlib.closing(embedded.acquire(home)) as lease:
@@ -121,13 +132,20 @@ def test_callers_who_come_while_the_server_stops_get_a_fresh_one(home: Path) -> 
         time.sleep(IDLE + 0.04 * n)  # the supervisor looks every 50 ms
 
 
+@pytest.mark.usefixtures("short_lived")
 def test_processes_that_come_and_go_between_the_supervisors_looks_keep_the_server(home: Path) -> None:
-    embedded.acquire(home).close()
-    server = server_of(Place(home))
-    for _ in range(8):
-        time.sleep(IDLE / 2)
-        embedded.acquire(home).close()
-    assert server.is_running()
+    longest = IDLE
+    while longest >= IDLE:  # else a busy machine kept us from coming in time
+        longest, came = 0.0, time.monotonic()
+        with contextlib.closing(embedded.acquire(home)):
+            server = server_of(Place(home))
+        for _ in range(8):
+            time.sleep(IDLE / 2)
+            coming = time.monotonic()
+            embedded.acquire(home).close()
+            is_kept = server.is_running()
+            longest, came = max(longest, time.monotonic() - came), coming
+            assert is_kept or longest >= IDLE
 
 
 def test_an_interrupt_in_the_starters_terminal_does_not_reach_the_server(home: Path) -> None:
@@ -165,7 +183,7 @@ def test_a_starter_killed_during_the_first_start_leaves_nothing_stuck(new_home: 
 def test_a_killed_server_comes_back_with_its_data(home: Path) -> None:
     with contextlib.closing(embedded.acquire(home)) as lease:
         ask(lease, "set synchronous_commit = on", "create table kept as select 42 as answer")
-        kill(server_of(Place(home)))
+        kill_server(Place(home))
     with contextlib.closing(embedded.acquire(home)) as lease:
         assert ask(lease, "select answer from kept") == 42
 
@@ -174,7 +192,7 @@ def test_a_killed_server_comes_back_when_its_last_session_has_ended(home: Path) 
     async def killed_with_a_stopped_session() -> psutil.Process:
         connection = await asyncpg.connect(host=lease.host, user=lease.user, database="postgres")
         session = psutil.Process(connection.get_server_pid())
-        session.suspend()  # it holds the shared memory, and cannot see that its parent has died
+        suspend(session)  # it holds the shared memory, and cannot see that its parent has died
         kill(server_of(Place(home)))
         connection.terminate()
         return session
@@ -190,9 +208,10 @@ def test_a_killed_server_comes_back_when_its_last_session_has_ended(home: Path) 
         next_one.kill()
 
 
+@pytest.mark.usefixtures("short_lived")
 def test_a_killed_supervisor_is_replaced_by_one_that_stops_the_server_when_idle(home: Path) -> None:
-    embedded.acquire(home).close()
-    kill(psutil.Process(supervisor_pid(Place(home))))
+    with contextlib.closing(embedded.acquire(home)):
+        kill(psutil.Process(supervisor_pid(Place(home))))
     with contextlib.closing(embedded.acquire(home)) as lease:
         assert ask(lease, "select 1") == 1
         server = server_of(Place(home))
@@ -221,6 +240,7 @@ def orphan(home: Path, *more: str) -> psutil.Popen:
     return server
 
 
+@pytest.mark.usefixtures("short_lived")
 def test_a_server_without_supervisor_is_shared_and_gets_a_new_one(home: Path) -> None:
     server = orphan(home)
     with contextlib.closing(embedded.acquire(home)) as lease:
@@ -241,7 +261,7 @@ def test_a_server_that_nobody_can_reach_is_stopped_and_started_afresh(home: Path
 
 def test_a_server_that_hangs_is_named_in_the_error_and_left_to_the_user(home: Path) -> None:
     server = orphan(home)
-    server.suspend()
+    suspend(server)
     with pytest.raises(DatabaseUnavailable, match=f"process {server.pid}.*neither answers nor stops") as raised:
         embedded.acquire(home)
     assert f"kill -9 {server.pid}" in raised.value.hint
@@ -249,6 +269,7 @@ def test_a_server_that_hangs_is_named_in_the_error_and_left_to_the_user(home: Pa
     server.wait()  # it finds our wish to stop
 
 
+@pytest.mark.usefixtures("short_lived")
 def test_a_full_house_still_counts_as_a_living_server(home: Path) -> None:
     server = orphan(
         home, "-c", "max_connections=2", "-c", "superuser_reserved_connections=0", "-c", "max_wal_senders=0"
@@ -277,16 +298,22 @@ def test_a_server_whose_socket_or_folder_was_removed_is_stopped(home: Path, lost
         if lost == "socket":
             Place(home).socket.unlink()
         else:
-            shutil.rmtree(home)
+            eventually(lambda: removed(home))
         eventually(lambda: gone(server))
     with contextlib.closing(embedded.acquire(home)) as lease:
         assert ask(lease, "select 1") == 1
 
 
+def removed(folder: Path) -> bool:
+    """Whether it is gone: who works in it may put something in while it is emptied."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
 def test_a_stale_pid_file_that_names_an_unrelated_process_does_it_no_harm(home: Path) -> None:
     place = Place(home)
-    embedded.acquire(home).close()
-    os.kill(server_of(place).pid, signal.SIGKILL)
+    with contextlib.closing(embedded.acquire(home)):
+        kill_server(place)
     eventually(lambda: not embedded.is_locked(place.lock("supervisor")))
     with subprocess.Popen(["sleep", "60"]) as unrelated:
         for file in (place.cluster / "postmaster.pid", place.socket.with_name(f"{place.socket.name}.lock")):
@@ -348,8 +375,8 @@ def test_a_first_start_that_takes_too_long_goes_on_for_the_next_caller(new_home:
 
 def test_an_idle_time_that_is_no_number_means_a_minute(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(supervisor.IDLE_VARIABLE, "soon")
-    embedded.acquire(home).close()
-    server = server_of(Place(home))
+    with contextlib.closing(embedded.acquire(home)):
+        server = server_of(Place(home))
     time.sleep(3 * IDLE)
     assert server.is_running()
     os.kill(supervisor_pid(Place(home)), signal.SIGTERM)

@@ -18,19 +18,18 @@ import pytest
 
 from adapters.servers import (
     CLIENT,
-    IDLE,
     PACKAGE_ROOT,
+    PATIENCE,
     ask,
     end,
     environment,
-    eventually,
     fast_disk,
-    gone,
     open_folder,
+    owners,
     server_of,
     visit,
 )
-from sightline.adapters import cluster, embedded, supervisor
+from sightline.adapters import cluster, embedded
 from sightline.adapters.embedded import Place
 from sightline.errors import DatabaseUnavailable, DatabaseUnfit
 
@@ -39,8 +38,7 @@ NOBODY = pwd.getpwnam("nobody")
 
 
 @pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv(supervisor.IDLE_VARIABLE, str(IDLE))
+def folder() -> Iterator[Path]:
     with open_folder(fast_disk()) as folder:
         yield folder
 
@@ -99,7 +97,7 @@ def changed(option: str, *command: str) -> list[str]:
 
 def run(command: list[str]) -> tuple[str, str]:
     done = subprocess.run(
-        command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+        command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE
     )
     return done.stdout.strip(), done.stderr.strip()
 
@@ -167,15 +165,14 @@ def test_root_keeps_its_data_where_the_servers_user_can_enter(folder: Path) -> N
 def test_an_ordinary_user_has_a_server_of_its_own_in_its_home(folder: Path, installation: Installation) -> None:
     os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
     program = CLIENT.replace("Path(sys.argv[1])", "embedded.default_data_dir()")
-    env = {"HOME": str(folder), **installation.paths, supervisor.IDLE_VARIABLE: str(IDLE)}
+    env = {"HOME": str(folder), **installation.paths}
     who = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": []}
     host, complaints = visit(folder, python=installation.python, program=program, options={"env": env, **who})
     assert (host, complaints) == (str(folder / ".local/share/sightline/pg18.run"), "")
     place = Place(folder / ".local/share/sightline")
-    assert {path.stat().st_uid for path in place.folder.rglob("*")} == {NOBODY.pw_uid}
+    assert server_of(place).username() == "nobody"
+    assert owners(place.folder) == {NOBODY.pw_uid}
     assert place.folder.stat().st_mode & 0o777 == 0o700
-    server = server_of(place)
-    eventually(lambda: gone(server))
 
 
 @as_root
@@ -194,7 +191,7 @@ def test_root_in_another_users_folder_leaves_it_to_that_user(folder: Path, insta
     os.chown(home, NOBODY.pw_uid, NOBODY.pw_gid)
     with contextlib.closing(embedded.acquire(home)) as lease:
         assert server_of(Place(home)).username() == "nobody"
-        assert {path.stat().st_uid for path in home.rglob("*")} == {NOBODY.pw_uid}
+        assert owners(home) == {NOBODY.pw_uid}
         who = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": []}
         env = {"HOME": str(home), **installation.paths}
         assert visit(home, python=installation.python, options={"env": env, **who}) == (lease.host, "")
@@ -233,6 +230,7 @@ def test_binaries_in_a_closed_folder_are_copied_once_and_again_when_damaged(fold
         assert note in visit(place.folder, options={"env": env})[1]
         assert closed.stat().st_mode & 0o777 == 0o700
     finally:
+        end(place)
         shutil.rmtree(target)
 
 
@@ -301,8 +299,7 @@ def test_a_disk_too_small_for_a_cluster_is_reported_and_left_clean(folder: Path)
 def test_a_disk_that_is_full_at_a_later_start_is_reported(folder: Path) -> None:
     with mounted(folder / "disk", "size=80m") as disk:
         embedded.acquire(disk / "data").close()
-        server = server_of(Place(disk / "data"))
-        eventually(lambda: gone(server) and not embedded.is_locked(Place(disk / "data").lock("supervisor")))
+        end(Place(disk / "data"))
         with (disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
             while filler.write(bytes(4096)):
                 pass

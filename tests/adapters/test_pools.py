@@ -9,17 +9,20 @@ import random
 import signal
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from adapters.external import External
+from adapters.servers import PATIENCE
 from sightline.adapters.pools import LONGEST_PAUSE, Limits, Pool, PoolFacts, Pools
 from sightline.adapters.postgres import translated
 from sightline.errors import DatabaseBusy, DatabaseUnavailable
 
 NAMES = ("one", "two", "three", "four", "five")
+PATIENT = Limits(wait_seconds=PATIENCE)
 SESSIONS = "select count(*)::int from pg_stat_activity where application_name = 'pooled'"
 
 
@@ -51,14 +54,14 @@ async def server(external: External) -> External:
 
 async def come_to(server: External, count: int) -> None:
     """Waits until so many pooled sessions are left."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while (now := await server.run(SESSIONS)) != count:
         assert time.monotonic() < deadline, now
         await asyncio.sleep(0.01)
 
 
 async def test_there_are_never_more_connections_than_allowed(server: External) -> None:
-    pools = Counted(server, Limits(each=2, total=4))
+    pools = Counted(server, replace(PATIENT, each=2, total=4))
     seen = 0
 
     async def work(name: str) -> int:
@@ -77,7 +80,7 @@ async def test_there_are_never_more_connections_than_allowed(server: External) -
     watching = asyncio.create_task(watch())
     assert await asyncio.gather(*(work(name) for _ in range(20) for name in NAMES)) == [1] * 100
     watching.cancel()
-    assert 1 < seen <= 4
+    assert max(seen, await server.run(SESSIONS)) == 4
     assert max(each.most_busy for each in pools.facts()) == 2
     assert sum(each.taken for each in pools.facts()) == 100
     await pools.close()
@@ -85,7 +88,7 @@ async def test_there_are_never_more_connections_than_allowed(server: External) -
 
 
 async def test_room_is_made_where_nobody_was_for_longest(server: External) -> None:
-    pools = Counted(server, Limits(each=2, total=2))
+    pools = Counted(server, replace(PATIENT, each=2, total=2))
     for name in ("one", "two", "one", "three"):
         await pools.of(name).fetchval("select 1")
     assert {each.database: each.open for each in pools.facts()} == {"three": 1, "one": 1, "two": 0}
@@ -120,7 +123,7 @@ async def test_who_waits_too_long_is_told_how_many_are_busy(server: External) ->
 
 
 async def test_those_who_wait_are_served_in_turn_and_counted(server: External) -> None:
-    pools = Counted(server, Limits(each=1, total=1))
+    pools = Counted(server, replace(PATIENT, each=1, total=1))
     order: list[int] = []
 
     async def ask(number: int) -> None:
@@ -129,22 +132,27 @@ async def test_those_who_wait_are_served_in_turn_and_counted(server: External) -
 
     async with pools.of("one").acquire():
         tasks = [asyncio.create_task(ask(number)) for number in range(5)]
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
         assert pools.fact("one").waiting == 5
+        began = time.monotonic()
+        await asyncio.sleep(0.02)
         tasks[1].cancel()
         await asyncio.sleep(0)
+        waited = time.monotonic() - began
     await asyncio.gather(*tasks, return_exceptions=True)
     assert order == [0, 2, 3, 4]
     facts = pools.fact("one")
     assert (facts.waiting, facts.busy, facts.open, facts.opened) == (0, 0, 1, 1)
-    assert facts.longest_wait_ms >= 20
+    assert facts.longest_wait_ms >= round(1000 * waited, 1)
     await pools.close()
 
 
 async def test_what_nobody_needs_is_closed_after_a_while(server: External) -> None:
-    pools = Counted(server, Limits(idle_seconds=0.1))
-    await asyncio.gather(*(pools.of(name).fetchval("select 1") for name in NAMES))
-    await come_to(server, len(NAMES))
+    pools = Counted(server, replace(PATIENT, idle_seconds=0.1))
+    async with contextlib.AsyncExitStack() as stack:
+        for name in NAMES:
+            await stack.enter_async_context(pools.of(name).acquire())
+        await come_to(server, len(NAMES))
     await come_to(server, 0)
     assert sum(each.open for each in pools.facts()) == 0
     assert await pools.of("one").fetchval("select 1") == 1
@@ -163,7 +171,7 @@ async def test_a_connection_that_serves_no_more_is_not_kept(server: External) ->
 
 
 async def test_a_transaction_that_was_left_open_is_ended_before_the_next_one_comes(server: External) -> None:
-    pools = Counted(server, Limits(each=1))
+    pools = Counted(server, replace(PATIENT, each=1, answer_seconds=PATIENCE))
     async with pools.of("one").acquire() as connection:
         await connection.execute("begin; create table gone ()")
     async with pools.of("one").acquire() as connection:
@@ -174,7 +182,7 @@ async def test_a_transaction_that_was_left_open_is_ended_before_the_next_one_com
 
 
 async def test_a_transaction_that_cannot_be_ended_costs_its_connection(server: External) -> None:
-    pools = Counted(server, Limits(each=1))
+    pools = Counted(server, replace(PATIENT, each=1))
     async with pools.of("one").acquire() as connection:
         await connection.execute("begin")
         async with pools.of("two").acquire() as other:
@@ -185,7 +193,7 @@ async def test_a_transaction_that_cannot_be_ended_costs_its_connection(server: E
 
 
 async def test_a_restart_costs_no_statement(server: External) -> None:
-    pools = Counted(server, Limits())
+    pools = Counted(server, PATIENT)
     await asyncio.gather(*(pools.of("one").fetchval("select pg_sleep(0.01)") for _ in range(4)))
     await asyncio.to_thread(server.restart)
     assert await asyncio.gather(*(pools.of("one").fetchval("select 1") for _ in range(8))) == [1] * 8
@@ -225,16 +233,17 @@ async def test_a_connection_that_a_network_has_lost_is_not_waited_for(server: Ex
     async def connect(database: str) -> asyncpg.Connection:
         return await asyncpg.connect(f"postgresql://postgres@/{database}?host={tmp_path}")
 
-    pools = Pools(connect, Limits(check_seconds=0, answer_seconds=0.2))
     async with await asyncio.start_unix_server(network.serve, tmp_path / ".s.PGSQL.5432"):
+        pools = Pools(connect, replace(PATIENT, check_seconds=0, answer_seconds=0.2))
         before = await pools.of("one").fetchval("select pg_backend_pid()")
-        assert await pools.of("one").fetchval("select pg_backend_pid()") == before
         network.cut()
-        began = time.monotonic()
         assert await pools.of("one").fetchval("select pg_backend_pid()") != before
-        assert time.monotonic() < began + 2
         (facts,) = pools.facts()
         assert (facts.open, facts.opened, facts.failed) == (1, 2, 0)
+        await pools.close()
+        pools = Pools(connect, replace(PATIENT, check_seconds=0, answer_seconds=PATIENCE))
+        before = await pools.of("one").fetchval("select pg_backend_pid()")
+        assert await pools.of("one").fetchval("select pg_backend_pid()") == before
         network.cut()
         asked = asyncio.create_task(pools.of("one").fetchval("select 1"))
         await asyncio.sleep(0.05)
@@ -250,9 +259,9 @@ async def test_a_server_that_is_gone_is_asked_ever_more_rarely_and_found_again(s
     pools = Counted(server, Limits())
     assert await pools.of("one").fetchval("select 1") == 1
     await asyncio.to_thread(server.stop, signal.SIGQUIT)
-    before, began = pools.attempts, time.monotonic()
+    before = pools.attempts
     outcomes: list[object] = []
-    while time.monotonic() < began + 0.8:
+    for _ in range(3):
         asked = (pools.of(name).fetchval("select 1") for name in NAMES for _ in range(4))
         outcomes += await asyncio.gather(*asked, return_exceptions=True)
     assert {type(each) for each in outcomes} == {DatabaseUnavailable}
@@ -262,25 +271,25 @@ async def test_a_server_that_is_gone_is_asked_ever_more_rarely_and_found_again(s
     await asyncio.to_thread(server.start)
     began = time.monotonic()
     assert await asyncio.gather(*(pools.of(name).fetchval("select 1") for name in NAMES)) == [1] * 5
-    assert time.monotonic() < began + 2 * LONGEST_PAUSE + 1
+    assert time.monotonic() < began + 2 * LONGEST_PAUSE + 30
     await pools.close()
 
 
 async def test_an_error_that_waiting_does_not_mend_is_no_reason_to_wait(server: External) -> None:
     pools = Counted(server, Limits())
-    began = time.monotonic()
-    for _ in range(10):
+    began, count = time.monotonic(), 60
+    for _ in range(count):
         with pytest.raises(Exception, match="does not exist"):
             await pools.of("nowhere").fetchval("select 1")
-    assert time.monotonic() < began + 2
+    assert time.monotonic() < began + LONGEST_PAUSE * count / 2
     facts = pools.fact("nowhere")
-    assert (facts.failed, facts.open, facts.taken) == (10, 0, 0)
+    assert (facts.failed, facts.open, facts.taken) == (count, 0, 0)
     await pools.close()
 
 
 async def test_nothing_is_lost_when_tasks_are_cancelled_and_sessions_ended(server: External) -> None:
     """Whatever happens meanwhile, at the end as many connections can be had as at the beginning."""
-    limits, dice = Limits(each=2, total=5, wait_seconds=3), random.Random(5)
+    limits, dice = replace(PATIENT, each=2, total=5), random.Random(5)
     pools = Counted(server, limits)
 
     async def work(pool: Pool) -> None:
@@ -312,7 +321,7 @@ async def test_nothing_is_lost_when_tasks_are_cancelled_and_sessions_ended(serve
 async def test_closing_lets_statements_end_and_refuses_new_ones(server: External) -> None:
     pools = Counted(server, Limits())
     busy = asyncio.create_task(pools.of("one").fetchval("select 7 from pg_sleep(0.1)"))
-    await asyncio.sleep(0.05)
+    await come_to(server, 1)
     await pools.close()
     assert await busy == 7
     with pytest.raises(DatabaseUnavailable, match="is ending"):
@@ -322,7 +331,7 @@ async def test_closing_lets_statements_end_and_refuses_new_ones(server: External
 
 def test_a_loop_that_ended_leaves_nothing_behind_for_the_next(external_server: External) -> None:
     """Also where nobody closed anything: each loop begins with connections of its own."""
-    pools = Counted(external_server, Limits(each=1, total=2))
+    pools = Counted(external_server, replace(PATIENT, each=1, total=2))
 
     async def use() -> list[int]:
         ask = "select pg_backend_pid() from pg_sleep(0.01)"  # so that some wait, which ties a turn to its loop

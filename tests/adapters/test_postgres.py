@@ -13,13 +13,11 @@ from pathlib import Path
 
 import asyncpg
 import numpy as np
-import psutil
 import pytest
 from pgvector import HalfVector
 
 from adapters.external import External
-from adapters.servers import IDLE, fast_disk, open_folder, server_of
-from sightline.adapters import supervisor
+from adapters.servers import PATIENCE, fast_disk, kill_server, open_folder
 from sightline.adapters.embedded import Place
 from sightline.adapters.files import current
 from sightline.adapters.pools import Limits
@@ -291,7 +289,7 @@ async def test_a_search_says_at_once_that_the_database_is_gone_and_works_when_it
             with pytest.raises(DatabaseUnavailable) as caught:
                 await attempt
             assert_well_told(caught.value)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30  # not one of them for as long as a server may take to say something
         await asyncio.to_thread(external.start)
         assert await paths_of(workspace, "session") == ["a.py"]
 
@@ -331,7 +329,7 @@ async def test_closing_ends_every_pool_also_one_in_use(external: External) -> No
     await external.run("select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(60)'"
                        " and pid <> pg_backend_pid()")  # fmt: skip
     left = "select count(*) from pg_stat_activity where application_name = 'sightline'"
-    deadline = asyncio.get_running_loop().time() + 5
+    deadline = asyncio.get_running_loop().time() + PATIENCE
     while await external.run(left):
         assert asyncio.get_running_loop().time() < deadline
 
@@ -487,14 +485,13 @@ async def test_the_command_line_works_on_a_server_of_ones_own(
     assert re.search(r"ok +database: Postgres 16\.\d+, your own", done.stdout)
 
 
-async def test_an_embedded_server_that_was_killed_is_revived(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(supervisor.IDLE_VARIABLE, str(IDLE))
+async def test_an_embedded_server_that_was_killed_is_revived() -> None:
     with open_folder(fast_disk()) as folder:
         server = await Server.open("", folder)
         try:
             pool = await server.pool(REGISTRY)
             assert await pool.fetchval("select 1") == 1
-            await asyncio.to_thread(kill, server_of(Place(folder)))
+            await asyncio.to_thread(kill_server, Place(folder))
             with pytest.raises(DatabaseUnavailable), translated():
                 await pool.fetchval("select 1")
             await asyncio.gather(server.revive(), server.revive())
@@ -502,8 +499,3 @@ async def test_an_embedded_server_that_was_killed_is_revived(monkeypatch: pytest
             assert server.is_embedded
         finally:
             await server.close()
-
-
-def kill(process: psutil.Process) -> None:
-    process.kill()
-    psutil.wait_procs([process], timeout=10)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import math
+import re
 import ssl
 import sys
 import time
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.embedding_server import CERTIFICATE, EmbeddingServer, Fault
+from adapters.embedding_server import CERTIFICATE, PATIENCE, EmbeddingServer, Fault
 from sightline.adapters import keys
 from sightline.adapters.embedders import Embedders, Kind, kind_named, remote_identity
 from sightline.adapters.embedding import Identity, bundled
@@ -33,6 +34,7 @@ TEXTS = [f"def retry_upload_{number}(): return {number}\n{BUSY}{BUSY}" for numbe
 
 @pytest.fixture
 def server() -> Iterator[EmbeddingServer]:
+    bundled()  # so that the first answer does not wait for it
     with EmbeddingServer().running() as running:
         yield running
 
@@ -41,7 +43,7 @@ def model_of(
     server: EmbeddingServer, provider: str = "ollama", patience: Patience = QUICK, **more: Any
 ) -> RemoteEmbedder:
     kind = Kind(provider, more.pop("model", server.model), server.url)
-    address = Address(kind.provider, kind.url, kind.model, **{"batch_size": 8, "timeout": 5.0, **more})
+    address = Address(kind.provider, kind.url, kind.model, **{"batch_size": 8, "timeout": PATIENCE, **more})
     return RemoteEmbedder(address, remote_identity(kind, server.dimensions), patience)
 
 
@@ -72,7 +74,7 @@ class Case:
     outcome: str
     """whole: every vector in the end; kept: all but the one that failed; else a part of the error."""
     hint: str = ""
-    timeout: float = 5.0
+    timeout: float = PATIENCE
     provider: str = "ollama"
 
 
@@ -100,9 +102,9 @@ def changed(how: Callable[[list[Any]], list[Any]]) -> Fault:
 CASES = [
     # The server or the way to it.
     Case("not running", lambda server: server.stop(), "does not answer", "ollama serve"),
-    Case("silent", once(Fault("silence", seconds=9)), "whole", timeout=1),
-    Case("silent for good", always(Fault("silence", seconds=5)), "did not answer within 0.1 s", "busy", timeout=0.1),
-    Case("slow drip", once(Fault("drip", seconds=9)), "whole", timeout=1),
+    Case("silent", once(Fault("silence", seconds=60)), "whole", timeout=2),
+    Case("silent for good", always(Fault("silence", seconds=60)), "did not answer within 0.1 s", "busy", timeout=0.1),
+    Case("slow drip", once(Fault("drip", seconds=60)), "whole", timeout=2),
     Case("endless answer", once(Fault("endless")), "whole"),
     Case("reset in mid-batch", once(Fault("reset")), "whole"),
     Case("reset three times", once(*[Fault("reset")] * 2), "whole"),
@@ -155,15 +157,15 @@ async def test_every_failure_has_its_end_and_nothing_is_lost(server: EmbeddingSe
     try:
         if case.outcome not in ("whole", "kept"):
             with pytest.raises(EmbedderError, match=case.outcome) as caught:
-                await asyncio.wait_for(model.embed_documents(TEXTS), 20)
+                await asyncio.wait_for(model.embed_documents(TEXTS), PATIENCE)
             assert case.hint in caught.value.hint
             assert len(server.asked) <= 80
             case_ended(server)
             model.breaker.forget()
-            if case.timeout < 5:  # a busy machine may take longer to embed
+            if case.timeout < PATIENCE:  # a busy machine may take longer to embed
                 await model.close()
                 model = model_of(server, case.provider)
-        done = await asyncio.wait_for(model.embed_documents(TEXTS), 20)
+        done = await asyncio.wait_for(model.embed_documents(TEXTS), PATIENCE)
     finally:
         await model.close()
     places = [place for place in range(len(TEXTS)) if place not in done.failed]
@@ -171,7 +173,8 @@ async def test_every_failure_has_its_end_and_nothing_is_lost(server: EmbeddingSe
     if "context" not in case.name:
         assert np.allclose(done.vectors[places], expected(server, TEXTS)[places], atol=1e-5)
     assert np.allclose(np.linalg.norm(done.vectors[places], axis=1), 1, atol=1e-5)
-    assert server.now == 0 or case.timeout < 5
+    while server.now and case.timeout == PATIENCE:  # what was broken off is noticed in a moment
+        await asyncio.sleep(0.01)
 
 
 def case_ended(server: EmbeddingServer) -> None:
@@ -217,11 +220,12 @@ async def test_requests_under_way_are_few_and_end_with_who_asked(server: Embeddi
     model = model_of(server, batch_size=1)
     server.delay = 0.05
     await model.embed_documents(TEXTS)
-    assert server.most_at_once == 4
-    server.delay = 30
+    server.delay = 1000
     asking = asyncio.create_task(model.embed_documents(TEXTS))
     while server.now < 4:
         await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    assert server.most_at_once == 4
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
@@ -232,17 +236,20 @@ async def test_requests_under_way_are_few_and_end_with_who_asked(server: Embeddi
 
 
 async def test_a_server_that_fails_is_left_alone_and_then_tried(server: EmbeddingServer) -> None:
-    model = model_of(server, patience=replace(QUICK, failures=3))
     server.stop()
-    with pytest.raises(EmbedderUnavailable, match="does not answer"):
-        await model.embed_documents(TEXTS[:1])
-    with pytest.raises(EmbedderUnavailable, match="does not answer") as caught:
-        await model.embed_query("a")
-    assert "asked again in 1 s" in caught.value.hint
+    resting, model = (model_of(server, patience=replace(QUICK, failures=3, rest=rest)) for rest in (1000, 0.2))
+    for each in (resting, model):
+        with pytest.raises(EmbedderUnavailable, match="does not answer"):
+            await each.embed_documents(TEXTS[:1])
     server.start()
+    with pytest.raises(EmbedderUnavailable, match="does not answer") as caught:
+        await resting.embed_query("a")
+    assert re.fullmatch(r"It is asked again in \d+ s\.", caught.value.hint)
+    assert not server.asked
     while model.breaker.seconds_left:
         await asyncio.sleep(0.02)
     assert (await model.embed_query("a")).shape == (768,)
+    await resting.close()
     await model.close()
 
 
@@ -310,7 +317,7 @@ async def test_a_key_goes_only_to_the_server_that_it_was_given_for(
     monkeypatch.setenv(keys.VARIABLE, "sk-4711")
     models = Embedders(EmbeddingSettings(provider="openai", model="bge-m3", url="http://127.0.0.1:1"))
     former = kind_named("ollama:nomic-embed-text", server.url)
-    await models.within(5, former, remote_identity(former), "a", "query")
+    await models.within(PATIENCE, former, remote_identity(former), "a", "query")
     await models.close()
     assert "authorization" not in server.asked[0].headers
 
@@ -452,18 +459,18 @@ def test_vectors_may_come_packed() -> None:
 
 async def test_a_query_is_embedded_once_whoever_asks(server: EmbeddingServer) -> None:
     models = Embedders(EmbeddingSettings(provider="ollama", url=server.url))
-    server.delay = 0.2
+    server.delay = 0.5
     slow = [models.within(0.02, models.kind, models.identity, "retry", "query") for _ in range(3)]
     assert [type(each) for each in await asyncio.gather(*slow, return_exceptions=True)] == [TimeoutError] * 3
-    found = await models.within(5, models.kind, models.identity, "retry", "query")
+    found = await models.within(PATIENCE, models.kind, models.identity, "retry", "query")
     assert np.array_equal(await models.within(0.01, models.kind, models.identity, "retry", "query"), found)
     assert len(server.asked) == 1
     begun = time.monotonic()
-    server.delay = 30
+    server.delay = 1000
     with pytest.raises(TimeoutError):
         await models.within(0.01, models.kind, models.identity, "another", "query")
     await models.close()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < PATIENCE
     local = Embedders(EmbeddingSettings())
     assert np.array_equal(local.at_once(local.kind, "retry", "query"), bundled().embed_query("retry"))
     assert np.array_equal(local.at_once(local.kind, "retry", "document"), bundled().embed_passage("retry"))

@@ -174,7 +174,7 @@ async def test_a_change_is_announced_when_it_is_there(
     await database.add_listener(CHANNEL, lambda *told: heard.put_nowait(str(told[-1])))
     folder.write({"a.py": ONE})
     await index(workspace)
-    assert f'"repository": {workspace.checkout.repository_id}' in await asyncio.wait_for(heard.get(), 10)
+    assert f'"repository": {workspace.checkout.repository_id}' in await asyncio.wait_for(heard.get(), 100)
 
 
 async def test_the_job_of_a_dead_writer_is_gone_on_with_by_the_next(workspace: Workspace, folder: Files) -> None:

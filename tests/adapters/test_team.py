@@ -49,7 +49,7 @@ class User:
     def run(self, *arguments: str | Path) -> str:
         """Runs `sightline` to its end; what it prints."""
         with self.start(*arguments) as process:
-            output, errors = process.communicate(timeout=100)
+            output, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
         return output
 
@@ -60,7 +60,7 @@ class User:
     def paths(self, query: str, *more: str) -> Sequence[str]:
         """The paths that a search without another look at the files answers."""
         with self.start("search", query, self.checkout.root, "--json", "--no-wait", *more) as process:
-            output, errors = process.communicate(timeout=100)
+            output, errors = process.communicate(timeout=300)
         assert process.returncode in (0, 1), errors
         return answered(output)
 
@@ -147,7 +147,7 @@ async def test_what_a_colleague_adds_while_i_work_costs_me_nothing_when_i_pull_i
 
 async def test_both_at_once_make_one_project_and_one_database(team: tuple[User, User]) -> None:
     started = [user.start("index", user.checkout.root, "--json") for user in team for _ in range(2)]
-    outputs = await asyncio.gather(*(asyncio.to_thread(each.communicate, timeout=100) for each in started))
+    outputs = await asyncio.gather(*(asyncio.to_thread(each.communicate, timeout=300) for each in started))
     assert [each.returncode for each in started] == [0] * 4, outputs
     assert len({json.loads(output)["projectId"] for output, _ in outputs}) == 1
     server = team[0].server

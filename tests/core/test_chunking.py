@@ -7,7 +7,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.goldens import SAMPLES, name_of
@@ -102,7 +102,7 @@ def test_the_chunks_of_every_language_tile_the_file(path: str) -> None:
     check_invariants(long, parse(path, long))
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(st.sampled_from(sorted(SOURCES)), EDITS, st.sampled_from([1, 1, 12]))
 def test_no_edit_breaks_the_tiling(path: str, edits: list[tuple[float, int, bytes]], times: int) -> None:
     source = edited(SOURCES[path] * times, edits)

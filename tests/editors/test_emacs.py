@@ -18,9 +18,9 @@ from support import Files, command, environment
 
 README: Final = Path(__file__).resolve().parents[2] / "README.md"
 OLDEST: Final = 29
-PATIENCE: Final = 120
+PATIENCE: Final = 600
 DRIVER: Final = """
-(setq eglot-sync-connect 60)
+(setq eglot-sync-connect 200)
 (defvar root default-directory)
 (defvar told nil)
 (defun tell (key value) (push (cons key value) told))
@@ -31,7 +31,7 @@ DRIVER: Final = """
     (equal (mapcar (lambda (each) (plist-get each :indexedPercent)) (plist-get status :folders)) '(100))))
 (find-file "src/retry.py")
 (call-interactively #'eglot)
-(with-timeout (60) (while (not (is-indexed)) (accept-process-output nil 0.05)))
+(with-timeout (200) (while (not (is-indexed)) (accept-process-output nil 0.05)))
 (sightline-search "where are sessions kept on disk")
 (tell 'search (listed))
 (select-window (get-buffer-window "*xref*"))

@@ -17,7 +17,7 @@ from sightline.lsp.framing import UNSENT_LIMIT, Outbox
 from sightline.lsp.wire import Server
 
 #: Everything is expected within this, on a machine that does other things as well.
-PATIENCE = 60.0
+PATIENCE = 200.0
 _NOTHING: Any = object()
 
 

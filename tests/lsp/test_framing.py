@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sightline.lsp import framing
 from sightline.lsp.framing import Framer, FramingError, Outbox
 
-from .support import frame
+from .support import PATIENCE, frame
 
 
 def bodies(*pieces: bytes, resync: bool = True) -> list[bytes]:
@@ -117,7 +117,7 @@ async def test_the_outbox_gives_up_a_client_that_never_reads() -> None:
     for _ in range(100):
         outbox.send(b"x" * 50_000)
     assert writer.transport.get_write_buffer_size() <= 1_050_000
-    await asyncio.wait_for(outbox.close(), 5)
+    await asyncio.wait_for(outbox.close(), PATIENCE)
     theirs.close()
 
 
@@ -127,6 +127,6 @@ async def test_the_outbox_does_not_wait_for_ever_at_the_end() -> None:
     _, writer = await asyncio.open_connection(sock=ours)
     outbox = Outbox(writer)
     outbox.send(b"x" * 5_000_000)
-    await asyncio.wait_for(outbox.close(grace=0.1), 5)
+    await asyncio.wait_for(outbox.close(grace=0.1), PATIENCE)
     assert outbox.lost.done()
     theirs.close()

@@ -180,7 +180,7 @@ async def test_a_client_without_folders_finds_nothing_and_has_a_root_where_it_na
 ) -> None:
     folder.write({"a.py": SESSIONS})
     async with editing(data_dir) as client:
-        answer = await client.request(SEARCH, QUERY)
+        answer = await eventually(client, SEARCH, QUERY, lambda answer: answer["projects"])
         (project,) = answer["projects"]
         assert (answer["hits"], project["id"], project["resolvedBy"]) == ([], "default", "default")
         assert project["trace"][-1] == "default: there is no folder"
@@ -217,7 +217,7 @@ async def test_a_password_in_the_editors_settings_is_refused(data_dir: Path) -> 
     async with editing(data_dir, settings=settings) as client:
         assert "password" in (message := await said(client))
         assert "hunter2" not in message
-        assert (await client.request("sightline/status"))["database"] == "embedded"
+        await eventually(client, "sightline/status", {}, lambda status: status["database"] == "embedded")
 
 
 PULL, PUSH = CAPABILITIES, CAPABILITIES | {"workspace": {}}
@@ -299,7 +299,7 @@ async def test_a_client_that_does_not_answer_has_no_settings(data_dir: Path, fol
     async with connected(product(data_dir)) as client:
         client.silent.add("workspace/configuration")
         await client.initialize(capabilities=CAPABILITIES, workspaceFolders=[as_folder(folder.root)])
-        assert (await client.request(SEARCH, QUERY))["projects"]
+        assert (await eventually(client, SEARCH, QUERY, lambda answer: answer["projects"]))["projects"]
         await found(client, "a.py")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import psutil
 
 from adapters.external import External
 from adapters.relay import Relay
-from adapters.servers import server_of
+from adapters.servers import server_of, suspend
 from sightline.adapters.embedded import Place
 from sightline.adapters.postgres import ANSWER_SECONDS
 from sightline.lsp.server import make
@@ -24,23 +23,25 @@ from support import Files
 from .product import SESSIONS, UPLOAD, editing, eventually, indexed, is_current, paths
 from .test_server_database import QUERY, same_as_fresh
 
-SOON = 2 * ANSWER_SECONDS + 2
-"""One wait for a connection, and one for what it says."""
+SOON = 2 * ANSWER_SECONDS + 20
+"""One wait for a connection, and one for what it says, on a machine that does other things as well."""
 
 
 @contextlib.contextmanager
 def stopped(place: Place) -> Iterator[None]:
     """No process of the server does anything; new connections are taken by the system alone."""
-    server = server_of(place)
-    processes = [server, *server.children(recursive=True)]
+    processes = [server_of(place)]
     try:
-        for each in processes:
-            each.send_signal(signal.SIGSTOP)
+        suspend(processes[0])  # first, so that no more of them come
+        processes += processes[0].children(recursive=True)
+        for each in processes[1:]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                suspend(each)
         yield
     finally:
         for each in reversed(processes):
             with contextlib.suppress(psutil.NoSuchProcess):
-                each.send_signal(signal.SIGCONT)
+                each.resume()
 
 
 async def test_searches_of_a_database_that_hangs_fail_in_seconds_and_nothing_is_lost(
@@ -125,5 +126,5 @@ async def test_a_client_leaves_while_the_database_hangs(place: Place, folder: Fi
         with stopped(place):
             await asyncio.sleep(0.5)
             began = time.monotonic()
-            assert await asyncio.wait_for(client.shut_down(), 30) == 0
+            assert await client.shut_down() == 0
             assert time.monotonic() - began < SOON

@@ -59,7 +59,7 @@ def shared(start: Start, project: Path) -> Iterator[Editor]:
     """One Neovim for a module, whose server has indexed the project."""
     with start(project, f"{serving()}\nrequire('sightline').enable()") as editor:
         editor.command("edit src/store.py")
-        editor.eventually("return require('sightline').status() == 'Sightline: ready'", within=60)
+        editor.eventually("return require('sightline').status() == 'Sightline: ready'")
         yield editor
 
 

@@ -17,6 +17,8 @@ import sightline
 PLUGIN: Final = Path(sightline.__file__).parent / "nvim"
 _ANSWER = "luaeval('vim.json.encode((loadstring or load)(_A)() or vim.NIL)', {})"
 COLUMNS, LINES = 160, 40
+PATIENCE: Final = 200.0
+"""Seconds: a server that starts, and indexes, on a machine that does other things as well."""
 
 TITLE: Final = "return vim.fn.getqflist({ title = 0 }).title"
 FLOATS: Final = """
@@ -63,6 +65,10 @@ class Editor:
             raise NeovimError(done.stderr.strip())
         return json.loads(done.stdout)
 
+    def answers(self) -> bool:
+        """Whether it listens."""
+        return self._remote("--remote-expr", "1").returncode == 0
+
     def keys(self, keys: str) -> None:
         """Types, with `<CR>` and the like for what is no character."""
         self._remote("--remote-send", keys)
@@ -71,7 +77,7 @@ class Editor:
         """Runs a command of Vim's."""
         self.lua("vim.cmd(line)", line=line)
 
-    def eventually(self, code: str, within: float = 20, **values: Any) -> Any:
+    def eventually(self, code: str, within: float = PATIENCE, **values: Any) -> Any:
         """What Lua code returns as soon as that is neither nil nor false."""
         deadline = time.monotonic() + within
         while not (value := self.lua(code, **values)):
@@ -84,7 +90,7 @@ class Editor:
         """All that was said to the user."""
         return str(self.lua("return vim.api.nvim_exec2('messages', { output = true }).output"))
 
-    def said(self, text: str, within: float = 20) -> None:
+    def said(self, text: str, within: float = PATIENCE) -> None:
         """Waits until the user has been told some text."""
         found = "return (vim.api.nvim_exec2('messages', { output = true }).output):find(text, 1, true) ~= nil"
         self.eventually(found, within, text=text)
@@ -96,7 +102,7 @@ class Editor:
 
     def _remote(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(self._program), "--clean", "--headless", "--server", str(self.address), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @contextlib.contextmanager
@@ -114,7 +120,7 @@ def running(program: Path, home: Path, folder: Path, environment: Mapping[str, s
             stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
-        _await(editor.address, process)
+        _await(editor, process)
         yield editor
     finally:
         _end(editor, process)
@@ -127,9 +133,9 @@ def hermetic(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **folders, "NVIM_LOG_FILE": str(home / "nvim.log"), "XDG_CONFIG_DIRS": str(home)}
 
 
-def _await(address: Path, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 10
-    while not address.exists():
+def _await(editor: Editor, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not (editor.address.exists() and editor.answers()):
         if process.poll() is not None or time.monotonic() > deadline:
             raise NeovimError("Neovim did not start")
         time.sleep(0.02)
@@ -139,7 +145,7 @@ def _end(editor: Editor, process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(NeovimError, subprocess.TimeoutExpired):
         editor.keys("<C-\\><C-n>:qall!<CR>")
     try:
-        process.wait(10)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

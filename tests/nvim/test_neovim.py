@@ -10,7 +10,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from nvim.editor import FLOATS, HERE, ITEMS, TITLE, Editor
+from nvim.editor import FLOATS, HERE, ITEMS, PATIENCE, TITLE, Editor
 from nvim.project import FILES, Start, serving
 from support import run
 
@@ -198,9 +198,9 @@ def test_the_status_tells_folders_and_jobs(editor: Editor, project: Path) -> Non
 
 def test_indexing_ends_with_a_sentence(editor: Editor) -> None:
     editor.command("SightlineIndex!")
-    editor.said("7 files indexed", within=60)
+    editor.said("7 files indexed")
     editor.command("SightlineIndex src")
-    editor.said("unchanged", within=60)
+    editor.said("unchanged")
 
 
 def test_searching_while_indexing_says_so_and_progress_is_shown(start: Start, data_dir: Path, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_searching_while_indexing_says_so_and_progress_is_shown(start: Start, da
         assert re.fullmatch(r"Sightline: session \(\d+ % indexed\)", editor.lua(TITLE))
         assert re.fullmatch(r"Sightline: \w+ \d+%", editor.lua("return require('sightline').status()"))
         editor.command("Ask sightline/resume")
-        editor.eventually("return require('sightline').status() == 'Sightline: ready'", within=60)
+        editor.eventually("return require('sightline').status() == 'Sightline: ready'")
         titles = editor.lua("return titles")
         assert titles[0].startswith("begin Indexing ")
         assert titles[-1].startswith("end ")
@@ -254,10 +254,15 @@ def test_a_config_that_is_wrong_is_no_lost_database(start: Start, tmp_path: Path
 
 def test_an_idle_neovim_is_idle(editor: Editor) -> None:
     process = psutil.Process(editor.lua("return vim.fn.getpid()"))
-    before = process.cpu_times()
-    time.sleep(1)
-    after = process.cpu_times()
-    assert after.user + after.system - before.user - before.system < 0.2
+    spent = []
+    for _ in range(20):  # what other tests have begun may still go on
+        before = process.cpu_times()
+        time.sleep(1)
+        after = process.cpu_times()
+        spent.append(after.user + after.system - before.user - before.system)
+        if spent[-1] < 0.2:
+            return
+    raise AssertionError(f"it is never idle: {spent}")
 
 
 def test_no_server_outlives_its_neovim(start: Start, project: Path) -> None:
@@ -265,4 +270,4 @@ def test_no_server_outlives_its_neovim(start: Start, project: Path) -> None:
         found(editor, "Sightline session", "Sightline: session")
         servers = psutil.Process(editor.lua("return vim.fn.getpid()")).children(recursive=True)
         assert servers
-    assert psutil.wait_procs(servers, timeout=5)[1] == []
+    assert psutil.wait_procs(servers, timeout=PATIENCE)[1] == []

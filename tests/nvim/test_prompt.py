@@ -218,7 +218,7 @@ def _press_until_open(editor: Editor, name: str) -> None:
           if table.concat(lines, '\\n'):find('src/' .. name, 1, true) then return true end
         end
     """
-    editor.eventually(drawn, within=30, name=name)
+    editor.eventually(drawn, name=name)
     editor.keys("<CR>")
     editor.eventually("return vim.fn.expand('%:t') == name", name=name)
     assert "rror" not in editor.messages()

@@ -159,7 +159,7 @@ def test_limit_and_settings_reach_the_server(start: Start, tmp_path: Path) -> No
     settings = "{ index = { exclude = { 'src/**' } }, log = { level = 'loud' } }"
     with start(tmp_path, serving(limit="1", settings=settings)) as editor:
         editor.command("Sightline session")
-        editor.eventually("return #vim.fn.getqflist() == 1", within=60)
+        editor.eventually("return #vim.fn.getqflist() == 1")
         assert editor.lua("return vim.fn.bufname(vim.fn.getqflist()[1].bufnr)").startswith("tests/")
         editor.said("log.level")
 

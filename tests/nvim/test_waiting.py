@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    _add_steps(tmp_path)
+    _add_steps(tmp_path, 300)
     return tmp_path
 
 
@@ -55,7 +55,7 @@ def test_a_new_folder_fills_the_list_as_it_is_indexed(start: Start, folder: Path
         editor.command("Sightline where are sessions kept")
         editor.said("sightline: nothing found yet (")
         assert editor.lua(f"{TITLE}:match('^Sightline: where are sessions kept %(.+%)$')")
-        editor.eventually(f"{TITLE} == 'Sightline: where are sessions kept'", within=60)
+        editor.eventually(f"{TITLE} == 'Sightline: where are sessions kept'")
         assert editor.lua(ITEMS)[0]["path"] == "src/store.py"
         assert editor.lua("return vim.bo.buftype") == "quickfix"
         assert editor.lua(TITLES) == ["Sightline: where are sessions kept"]
@@ -65,7 +65,7 @@ def test_a_new_folder_fills_the_list_as_it_is_indexed(start: Start, folder: Path
 def test_a_list_that_is_late_takes_nobody_away_from_a_window(start: Start, folder: Path) -> None:
     with start(folder) as editor:
         editor.lua("vim.cmd('Sightline zenkaku couplet') vim.cmd.new()")
-        editor.eventually("return #vim.fn.getqflist() > 0", within=60)
+        editor.eventually("return #vim.fn.getqflist() > 0")
         assert editor.eventually("return vim.fn.getqflist({ winid = 0 }).winid ~= 0")
         assert editor.lua("return vim.bo.buftype") == ""
 
@@ -74,9 +74,7 @@ def test_an_index_that_is_whole_at_last_finds_nothing(start: Start, folder: Path
     with start(folder) as editor:
         editor.command("Sightline anything file:*.cobol")
         editor.said("sightline: nothing found yet (")
-        editor.eventually(
-            "return (vim.fn.execute('messages') .. '\\n'):find('sightline: nothing found\\n', 1, true)", 60
-        )
+        editor.eventually("return (vim.fn.execute('messages') .. '\\n'):find('sightline: nothing found\\n', 1, true)")
         assert editor.lua(TITLE) == "Sightline: anything file:*.cobol"
 
 
@@ -89,7 +87,7 @@ def test_a_list_is_completed_in_place(paused: Editor) -> None:
     row = "return vim.fn.getqflist({ items = 0 }).items[vim.fn.line('.')].bufnr"
     before = paused.eventually(f"return vim.fn.line('.') == 2 and (function() {row} end)()")
     _ask(paused, "sightline/resume")
-    paused.eventually(f"{TITLE} == 'Sightline: session'", within=60)
+    paused.eventually(f"{TITLE} == 'Sightline: session'")
     assert paused.lua(TITLES) == ["Sightline: session"]
     assert paused.lua(row) == before
     assert chosen in [item["path"] for item in paused.lua(ITEMS)]
@@ -101,7 +99,7 @@ def test_only_the_last_question_is_asked_again(paused: Editor) -> None:
         paused.command(f"Sightline {query}")
         paused.eventually(f"{TITLE}:find(query, 1, true)", query=query)
     _ask(paused, "sightline/resume")
-    paused.eventually(f"{TITLE} == 'Sightline: session'", within=60)
+    paused.eventually(f"{TITLE} == 'Sightline: session'")
     assert re.fullmatch(r"Sightline: backoff \(\d+ % indexed\)", paused.lua(TITLES)[0])
 
 
@@ -110,7 +108,7 @@ def test_a_list_that_somebody_replaced_stays_as_it_is(paused: Editor) -> None:
     paused.eventually(f"{TITLE} ~= ''")
     paused.command("call setqflist([], 'r', {'title': 'mine', 'items': [{'text': 'one'}]})")
     _ask(paused, "sightline/resume")
-    paused.eventually("return require('sightline').status() == 'Sightline: ready'", within=60)
+    paused.eventually("return require('sightline').status() == 'Sightline: ready'")
     paused.command("sleep 2500m")
     assert paused.lua(f"{TITLE}, #vim.fn.getqflist()") == "mine"
     assert len(paused.lua(ITEMS)) == 1
@@ -121,6 +119,6 @@ def _ask(editor: Editor, method: str) -> None:
     editor.eventually("return answered == method", method=method)
 
 
-def _add_steps(folder: Path) -> None:
-    for number in range(60):
+def _add_steps(folder: Path, count: int = 60) -> None:
+    for number in range(count):
         (folder / f"step{number}.py").write_text(f"def step_{number}():\n    return {number}\n")

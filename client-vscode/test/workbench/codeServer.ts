@@ -2,7 +2,6 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EXTENSIONS, RUN, SERVER, WORKBENCH } from "./places.ts";
@@ -32,25 +31,24 @@ const QUIET: Settings = {
   "editor.minimap.enabled": false,
   "editor.cursorBlinking": "solid",
 };
-const STARTS_WITHIN_MS = 30_000;
+const STARTS_WITHIN_MS = 200_000;
+const ENDS_WITHIN_MS = 30_000;
 
 export class CodeServer {
   readonly home: string;
-  readonly url: string;
+  url = "";
   readonly #process: ChildProcess;
   #settings: Settings;
 
-  private constructor(home: string, port: number, process: ChildProcess, settings: Settings) {
+  private constructor(home: string, process: ChildProcess, settings: Settings) {
     this.home = home;
-    this.url = `http://127.0.0.1:${port}`;
     this.#process = process;
     this.#settings = settings;
   }
 
   static async start(settings: Settings = {}, environment: NodeJS.ProcessEnv = {}): Promise<CodeServer> {
     const home = mkdtempSync(join(RUN, "vs-"));
-    const port = await freePort();
-    writeFileSync(join(home, "config.yaml"), `bind-addr: 127.0.0.1:${port}\nauth: none\ncert: false\n`);
+    writeFileSync(join(home, "config.yaml"), `bind-addr: 127.0.0.1:0\nauth: none\ncert: false\n`);
     const all = { ...QUIET, "sightline.server.command": SERVER, ...settings };
     writeSettings(home, all);
     const log = openSync(join(home, "code-server.log"), "w");
@@ -59,7 +57,7 @@ export class CodeServer {
       stdio: ["ignore", log, log],
       detached: true,
     });
-    const started = new CodeServer(home, port, child, all);
+    const started = new CodeServer(home, child, all);
     await started.#ready();
     return started;
   }
@@ -78,15 +76,17 @@ export class CodeServer {
     }
     const ended = new Promise((resolve) => this.#process.once("exit", resolve));
     process.kill(-pid, "SIGTERM");
-    await Promise.race([ended, sleep(5000, undefined, { ref: false })]);
+    await Promise.race([ended, sleep(ENDS_WITHIN_MS, undefined, { ref: false })]);
   }
 
   async #ready(): Promise<void> {
     const deadline = Date.now() + STARTS_WITHIN_MS;
-    while (!(await answers(`${this.url}/healthz`))) {
-      if (Date.now() > deadline) {
-        throw new Error(`code-server did not start: ${readFileSync(join(this.home, "code-server.log"), "utf8")}`);
+    while (this.url === "" || !(await answers(`${this.url}/healthz`))) {
+      const said = readFileSync(join(this.home, "code-server.log"), "utf8");
+      if (Date.now() > deadline || this.#process.exitCode !== null) {
+        throw new Error(`code-server did not start: ${said}`);
       }
+      this.url = /listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(said)?.[1] ?? "";
       await sleep(100);
     }
   }
@@ -117,17 +117,4 @@ async function answers(address: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => {
-        resolve(typeof address === "object" && address !== null ? address.port : 0);
-      });
-    });
-  });
 }

@@ -108,8 +108,7 @@ test("similar code is in the editor's menu and among its code actions", async ()
   await keyboard.press("Escape");
   await bench.goTo(lineOf(project, "workspace/text_document.py", "def _apply_full_change"));
   await keyboard.press("Shift+End");
-  await keyboard.press("Control+.");
-  await bench.page.locator(".action-widget", { hasText: "Find similar code" }).waitFor();
+  await bench.press("Control+.", bench.page.locator(".action-widget", { hasText: "Find similar code" }));
   await keyboard.press("Escape");
 });
 

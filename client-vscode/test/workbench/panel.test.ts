@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Panel } from "./panel.ts";
 import { lineOf, realProject } from "./projects.ts";
-import { openWindow } from "./workbench.ts";
+import { eventually, openWindow } from "./workbench.ts";
 
 const project = realProject();
 const bench = await openWindow({ workspace: project });
@@ -55,8 +55,11 @@ test("an edited file is found as it is on screen, before it is saved", async () 
 test("what was typed a moment ago is found, and what was taken back is not", async () => {
   await bench.goTo(1);
   await bench.page.keyboard.insertText("def count_flamingos_in_pond():\n    return 3\n\n");
-  await panel.search("count flamingos in the pond");
-  assert.equal(await panel.lineOf(panel.hit("text_document.py")), 1);
+  await eventually(async () => {
+    await panel.search("count flamingos in the pond");
+    const hit = panel.hit("text_document.py");
+    return (await hit.count()) > 0 ? panel.lineOf(hit) : 0;
+  }, 1);
   await bench.command("File: Revert File");
   await bench.page.locator(".tab.active.dirty").waitFor({ state: "detached" });
   await panel.search('"count_flamingos_in_pond"');
@@ -106,6 +109,7 @@ test("the form's filters narrow: globs, languages and kinds", async () => {
 });
 
 test("earlier searches are listed, pinned and done again", async () => {
+  await panel.forget();
   await panel.query.fill("shut the server down");
   await panel.query.press("Enter");
   await panel.isFull();
@@ -130,7 +134,7 @@ test("what is in the panel survives that it is hidden", async () => {
 });
 
 test("and that the window is loaded again", async () => {
-  await bench.page.waitForTimeout(6000); // VS Code in a browser writes its state every 5 s
+  await bench.page.waitForTimeout(15_000); // VS Code in a browser writes its state every 5 s
   await bench.page.reload();
   await panel.files.first().waitFor();
   assert.equal(await panel.query.inputValue(), "shut the server down");

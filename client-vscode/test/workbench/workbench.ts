@@ -10,7 +10,7 @@ import { chromium, type Browser, type FrameLocator, type Locator, type Page } fr
 import { CodeServer, type Settings } from "./codeServer.ts";
 import { CHROMIUM, KEPT, RUN } from "./places.ts";
 
-export const PATIENCE_MS = Number(process.env["SIGHTLINE_TEST_PATIENCE_MS"] ?? 45_000);
+export const PATIENCE_MS = Number(process.env["SIGHTLINE_TEST_PATIENCE_MS"] ?? 200_000);
 const FLAGS = [
   ..."--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync".split(" "),
   ..."--disable-background-networking --disable-component-update".split(" "),
@@ -49,7 +49,7 @@ export class Workbench {
   static async start({ settings, environment }: Omit<Opening, "workspace">): Promise<Workbench> {
     const server = await CodeServer.start(settings, environment);
     const home = mkdtempSync(join(RUN, "browser-"));
-    const options = { executablePath: CHROMIUM, args: FLAGS, env: { ...process.env, HOME: home } as Record<string, string> };
+    const options = { executablePath: CHROMIUM, args: FLAGS, env: { ...process.env, HOME: home } as Record<string, string>, timeout: PATIENCE_MS };
     const browser = await chromium.launch(options);
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
     const page = await context.newPage();
@@ -84,7 +84,7 @@ export class Workbench {
         await row.click({ timeout: 4000 });
         return;
       } catch (error) {
-        if (tries === 9) {
+        if (tries === 29) {
           throw error;
         }
         await this.page.keyboard.press("Escape");
@@ -132,6 +132,22 @@ export class Workbench {
     await this.isAt(name.split("/").at(-1) ?? name);
   }
 
+  /** Presses a key until it shows something: what it asks for may not be there yet. */
+  async press(key: string, shown: Locator): Promise<void> {
+    for (let tries = 0; ; tries += 1) {
+      await this.page.keyboard.press(key);
+      try {
+        await shown.waitFor({ timeout: 5000 });
+        return;
+      } catch (error) {
+        if (tries === 29) {
+          throw error;
+        }
+        await this.page.keyboard.press("Escape");
+      }
+    }
+  }
+
   async goTo(line: number): Promise<void> {
     await this.page.keyboard.press("Control+g");
     await this.input.fill(`:${line}`);
@@ -173,7 +189,7 @@ export async function openWindow({ workspace, ...rest }: Opening): Promise<Workb
 
 /** Asks until the answer is the expected one, and fails with the last when it does not become so. */
 export async function eventually<T>(ask: () => Promise<T>, expected: T): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS / 3;
+  const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const answer = await ask();
     if (isDeepStrictEqual(answer, expected) || Date.now() > deadline) {

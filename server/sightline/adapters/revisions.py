@@ -12,7 +12,7 @@ from typing import Final
 
 from sightline.errors import QueryError
 
-DEADLINE_SECONDS: Final = 2.0
+DEADLINE_SECONDS: Final = 5.0
 FRESH_SECONDS: Final = 1.0
 """So old may an answer be: somebody who types asks at every key."""
 MOST_KEPT: Final = 64

@@ -89,9 +89,10 @@ class Folder:
         self._moved = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def open(self, workspaces: Workspaces) -> None:
-        """Resolves the project and begins to watch and to index."""
+    async def open(self, workspaces: Workspaces, opened: Callable[[], None] = lambda: None) -> None:
+        """Resolves the project and begins to watch and to index; `opened` comes before anything is searched in it."""
         self.workspace = await workspaces.open(self.root)
+        opened()
         await self._recount()
         indexer = self.workspace.indexer
         indexer.filler.changed = self._changed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,9 +34,9 @@ async def search(session: Session, params: messages.SearchParams) -> messages.An
     query = parse(f"{_words(params.filters)}{params.query}")
     scope = await scopes.of(session, params, query.filters)
     narrowed = replace(query, filters=_narrowed(session, params, query.filters))
-    is_read = await _all_read(session, scope)
+    missing = await _missing(session, scope)
     answer = await scope.engine.search(narrowed, _options(session, params, scope))
-    return _told(session, scope, answer, started, is_read=is_read)
+    return _told(session, scope, answer, missing, started)
 
 
 async def similar(session: Session, params: messages.SimilarParams) -> messages.Answer:
@@ -47,9 +47,9 @@ async def similar(session: Session, params: messages.SimilarParams) -> messages.
     folder = session.folder_of(path.as_uri())
     text, place = await asyncio.to_thread(_selected, session, folder, path, params.range)
     filters = _narrowed(session, params, parse(_words(params.filters)).filters)
-    is_read = await _all_read(session, scope)
+    missing = await _missing(session, scope)
     answer = await scope.engine.similar(text, place, filters, _options(session, params, scope))
-    return _told(session, scope, answer, started, is_read=is_read)
+    return _told(session, scope, answer, missing, started)
 
 
 async def status(session: Session, params: messages.StatusParams) -> messages.Status:
@@ -234,31 +234,41 @@ def _options(session: Session, params: messages.LimitParams, scope: Scope) -> Op
     return Options(limit, params.max_per_file, mode, params.explain)
 
 
-async def _all_read(session: Session, scope: Scope) -> bool:
-    """Whether the search has the texts of all open documents in its scope."""
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """What a search does not find for sure: known before it begins, since what comes meanwhile may come too late."""
+
+    is_read: bool
+    """Whether it has the texts of all open documents in its scope."""
+    percents: tuple[int, ...]
+    """How far those folders are that are not all indexed."""
+    degraded: tuple[messages.Degraded, ...]
+
+
+async def _missing(session: Session, scope: Scope) -> _Missing:
     from sightline.buffers import all_read
 
     ids = {each.id for each in scope.projects}
-    return await all_read(each.buffers for each in session.opened() if each.project.id in ids)
+    is_read = await all_read(each.buffers for each in session.opened() if each.project.id in ids)
+    percents = tuple(each.percent for each in scope.folders if each.percent < 100)
+    return _Missing(is_read, percents, session.degraded())
 
 
-def _told(session: Session, scope: Scope, answer: Answer, started: float, *, is_read: bool) -> messages.Answer:
+def _told(session: Session, scope: Scope, answer: Answer, missing: _Missing, started: float) -> messages.Answer:
     from sightline.answers import to_answer
 
-    folders = scope.folders
     message = to_answer(answer, scope.projects, 0.0, session.encoding)
-    behind = [each for each in folders if each.percent < 100]
     changes: dict[str, Any] = {}
-    if behind or not message.complete:
-        percents = [each.percent for each in behind]
-        if not behind or any(each.role == "reader" for each in folders):  # of others' work only the database tells
+    if missing.percents or not message.complete:
+        percents = list(missing.percents)
+        if not percents or any(each.role == "reader" for each in scope.folders):  # others' work the database tells
             percents.append(message.indexed_percent)
         changes = {
             "complete": False,
             "indexed_percent": min(percents),
-            "degraded": _degraded(session.degraded(), message.degraded),
+            "degraded": _degraded(missing.degraded, message.degraded),
         }
-    if not is_read:
+    if not missing.is_read:
         changes["complete"] = False
         changes["degraded"] = (*changes.get("degraded", ()), UNREAD)
     # Last, so that it counts the making of the message.

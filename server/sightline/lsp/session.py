@@ -330,10 +330,9 @@ class Session:
         patience = 0.5
         while folder.workspace is None:
             try:
-                await folder.open(workspaces)
+                await folder.open(workspaces, lambda: self._show_documents(folder))
                 folder.problem = None
                 folder.prefer(list(self._documents))
-                self._show_documents(folder)
             except SightlineError as error:
                 self._refuse(folder, error)
                 await asyncio.sleep(patience)

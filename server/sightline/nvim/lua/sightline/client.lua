@@ -6,7 +6,7 @@ local root = require('sightline.root')
 local M = {}
 
 local IS_0_11 = vim.fn.has('nvim-0.11') == 1
-local START_TIMEOUT = 20000
+local START_TIMEOUT = 60000
 local POLL = 20
 
 local is_attaching = false
