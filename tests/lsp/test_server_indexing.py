@@ -314,6 +314,7 @@ async def test_an_index_that_was_whole_before_is_nearly_whole_until_its_files_ar
         await counted(client, 60)
     folder.write({f"part{number}.py": SESSIONS for number in range(3)})
     async with editing(data_dir, folder.root) as client:
+        await eventually(client, "sightline/status", {}, lambda status: status["folders"][0]["files"])
         answer = await client.request(SEARCH, {"query": "upload"})
         assert answer["hits"]
         assert answer["indexedPercent"] == 100 if answer["complete"] else 95 <= answer["indexedPercent"] < 100

@@ -16,7 +16,7 @@ from sightline.core.query import parse
 from sightline.errors import DatabaseError, FolderError, ProjectNotFound, QueryError, SightlineError
 from sightline.lsp import scopes
 from sightline.lsp.documents import LineTable
-from sightline.lsp.folders import Folder
+from sightline.lsp.folders import ALMOST, Folder
 from sightline.lsp.scopes import Scope
 from sightline.lsp.session import Session
 
@@ -240,8 +240,8 @@ class _Missing:
 
     is_read: bool
     """Whether it has the texts of all open documents in its scope."""
-    percents: tuple[int, ...]
-    """How far those folders are that are not all indexed."""
+    behind: tuple[Folder, ...]
+    """What is not all indexed."""
     degraded: tuple[messages.Degraded, ...]
 
 
@@ -250,8 +250,8 @@ async def _missing(session: Session, scope: Scope) -> _Missing:
 
     ids = {each.id for each in scope.projects}
     is_read = await all_read(each.buffers for each in session.opened() if each.project.id in ids)
-    percents = tuple(each.percent for each in scope.folders if each.percent < 100)
-    return _Missing(is_read, percents, session.degraded())
+    behind = tuple(each for each in scope.folders if each.percent < 100)
+    return _Missing(is_read, behind, session.degraded())
 
 
 def _told(session: Session, scope: Scope, answer: Answer, missing: _Missing, started: float) -> messages.Answer:
@@ -259,14 +259,14 @@ def _told(session: Session, scope: Scope, answer: Answer, missing: _Missing, sta
 
     message = to_answer(answer, scope.projects, 0.0, session.encoding)
     changes: dict[str, Any] = {}
-    if missing.percents or not message.complete:
-        percents = list(missing.percents)
+    if missing.behind or not message.complete:
+        percents = [min(ALMOST, each.percent) for each in missing.behind]
         if not percents or any(each.role == "reader" for each in scope.folders):  # others' work the database tells
             percents.append(message.indexed_percent)
         changes = {
             "complete": False,
             "indexed_percent": min(percents),
-            "degraded": _degraded(missing.degraded, message.degraded),
+            "degraded": _degraded(_degraded(session.degraded(), missing.degraded), message.degraded),
         }
     if not missing.is_read:
         changes["complete"] = False
