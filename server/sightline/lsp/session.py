@@ -52,7 +52,6 @@ class Session:
         self._prepared: asyncio.Task[None] | None = None
         self._documents: dict[Path, TextDocument] = {}
         self._configuring = asyncio.Lock()
-        self._changing = asyncio.Lock()
         self._is_started = False
 
     @classmethod
@@ -94,16 +93,17 @@ class Session:
     async def change_folders(
         self, added: Sequence[types.WorkspaceFolder], removed: Sequence[types.WorkspaceFolder]
     ) -> None:
-        """Folders that the client opened and closed; in the order in which it says so."""
-        async with self._changing:
-            for each in removed:
-                with contextlib.suppress(FolderError):
-                    await self._remove_folder(path_named(each.uri))
-            for each in added:
-                try:
-                    self._add_folder(each.uri, path_named(each.uri))
-                except FolderError as error:
-                    LOG.warning("a folder is left out: %s", error)
+        """Folders that the client opened and closed; nothing is waited for before all of that is noted."""
+        closed: list[Folder] = []
+        for each in removed:
+            with contextlib.suppress(FolderError):
+                closed += self._remove_folder(path_named(each.uri))
+        for each in added:
+            try:
+                self._add_folder(each.uri, path_named(each.uri))
+            except FolderError as error:
+                LOG.warning("a folder is left out: %s", error)
+        await asyncio.gather(*map(_close, closed))
 
     async def workspaces(self) -> Workspaces:
         """The application; waits a little where it is still starting."""
@@ -258,16 +258,14 @@ class Session:
         if is_new and self._workspaces is not None:
             self._begin_opening(self.folders[root], self._workspaces)
 
-    async def _remove_folder(self, name: Path) -> None:
-        """Closes a folder with the last of its names; a link may lead elsewhere by now."""
-        root = await asyncio.to_thread(name.resolve)
-        folder = next((each for each in self.folders.values() if name in each.names), self.folders.get(root))
+    def _remove_folder(self, name: Path) -> list[Folder]:
+        """A folder whose last name this is, to be closed; a link may lead elsewhere by now."""
+        named = next((each for each in self.folders.values() if name in each.names), None)
+        folder = named or self.folders.get(name.resolve())
         if folder is None:
-            return
+            return []
         folder.names.pop(name, None)
-        if not folder.names:
-            del self.folders[folder.root]
-            await _close(folder)
+        return [] if folder.names else [self.folders.pop(folder.root)]
 
     def _reconfigured(self, folder: Folder) -> None:
         self.server.spawn(self._open_anew(folder), f"config of {folder.root.name}")
