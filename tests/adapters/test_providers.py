@@ -454,7 +454,7 @@ def test_vectors_may_come_packed() -> None:
     row = np.array([1, 2], "<f4")
     packed = json.loads(json.dumps([dialects.base64.b64encode(row.tobytes()).decode()]))
     assert np.array_equal(dialects.matrix_of(packed, 1), [[1, 2]])
-    assert dialects.matrix_of(["%"], 1) == "vectors that are no numbers"
+    assert "no numbers" in dialects.matrix_of(["%"], 1)
 
 
 async def test_a_query_is_embedded_once_whoever_asks(server: EmbeddingServer) -> None:

@@ -78,18 +78,17 @@ class Pages:
         recalled = await self._bodies.recalled(self._store.pool, page.hashes)
         page.vectors[recalled.places] = recalled.vectors
         first: dict[bytes, int] = {}
-        for place, each in enumerate(page.hashes):
-            if not page.vectors[place].any():
-                first.setdefault(each, place)
+        for place in np.flatnonzero(~page.vectors.any(axis=1)).tolist():
+            first.setdefault(page.hashes[place], place)
         page.new = list(first.values())
         try:
             done = self._remote.begun(len(page.new))
             await self._remote.embed_documents([page.texts[place] for place in page.new], done)
         finally:
             page.vectors[page.new] = done.vectors
-            for place, each in enumerate(page.hashes):
-                if each in first:
-                    page.vectors[place] = page.vectors[first[each]]
+            twins = [(place, first[each]) for place, each in enumerate(page.hashes) if first.get(each, place) != place]
+            for place, other in twins:
+                page.vectors[place] = page.vectors[other]
             for number, error in done.failed.items():
                 self.failed[page.chunks[page.new[number]].path] = error
 
@@ -99,7 +98,7 @@ class Pages:
         if not len(got):
             return 0
         vectors = page.vectors.astype(np.float16)
-        new = [place for place in page.new if page.vectors[place].any()]
+        new = sorted({*page.new} & {*got.tolist()})
         took = int(1000 * (time.monotonic() - page.began))
         async with self._writer.transaction() as connection:
             ids = [page.chunks[place].chunk_id for place in got.tolist()]

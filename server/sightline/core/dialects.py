@@ -139,14 +139,10 @@ def matrix_of(rows: Sequence[Any], count: int) -> Vectors | str:
     if len(rows) != count:
         return f"{len(rows)} vectors for {count} texts"
     try:
-        values: list[Vectors] = [_decoded(row) if isinstance(row, str) else np.asarray(row, np.float32) for row in rows]
+        matrix = np.asarray([_decoded(row) if isinstance(row, str) else row for row in rows], np.float32)
     except (ValueError, TypeError, binascii.Error):
-        return "vectors that are no numbers"
-    lengths = {each.shape for each in values}
-    if len(lengths) != 1 or len(lengths.pop()) != 1:
-        return "vectors of different lengths"
-    stacked: Vectors = np.stack(values)
-    return stacked
+        return "vectors that are no numbers, or of different lengths"
+    return matrix if matrix.ndim == 2 else "numbers instead of vectors"
 
 
 def flaws_in(vectors: Vectors) -> NDArray[np.bool_]:
