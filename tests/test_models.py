@@ -14,10 +14,12 @@ import pytest
 
 from adapters.embedding_server import PATIENCE, EmbeddingServer, Fault
 from sightline.adapters import choosing
+from sightline.adapters.embedders import Embedders, Model
 from sightline.adapters.files import current
 from sightline.adapters.patience import Patience
 from sightline.core.query import parse
 from sightline.errors import EmbedderError, EmbedderUnavailable, SettingsError
+from sightline.filling import price_of
 from sightline.jobs import State
 from sightline.searching import Answer, Options, Place, Search
 from sightline.settings import EmbeddingSettings, SearchSettings, Settings
@@ -560,6 +562,19 @@ async def test_a_dry_run_tells_what_would_be_read_and_spent(
         assert (empty.files, empty.chunks, empty.tokens, empty.dollars, empty.seconds) == (0, 0, 0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("settings", "price"),
+    [({}, 0), ({"provider": "ollama", "url": "http://gpu.example.com"}, 0),
+     ({"model": "text-embedding-3-small"}, 0.02), ({"model": "text-embedding-3-large", "url": "https://resold.example.com/v1"}, None),
+     ({"model": "bge-m3", "url": "http://127.0.0.1:8080"}, 0), ({"model": "text-embedding-ada-002"}, None),
+     ({"model": "voyage-code-3", "url": "https://embed.example.com/v1", "dollars_per_million_tokens": 0.2}, 0.2)],
+)  # fmt: skip
+def test_a_price_is_told_where_it_is_known_and_made_up_nowhere(settings: dict[str, Any], price: float | None) -> None:
+    provider = {"provider": "openai"} if "model" in settings else {}
+    embedders = Embedders(EmbeddingSettings(**{**provider, **settings}))
+    assert price_of(embedders, Model(1, embedders.identity, embedders.kind)) == price
+
+
 def test_the_command_line_shows_builds_and_rolls_back(data_dir: Path, server: EmbeddingServer, folder: Files) -> None:
     folder.write(CODE)
     own = {
@@ -570,6 +585,10 @@ def test_the_command_line_shows_builds_and_rolls_back(data_dir: Path, server: Em
     assert run(data_dir, "index", folder.root).returncode == 0
     shown = run(data_dir, "index", "--dry-run", folder.root, **own)
     assert (shown.returncode, "about 3, of which 0 have vectors" in shown.stdout) == (0, True), shown
+    assert "estimated by 3.3 bytes each" in shown.stdout
+    elsewhere = {"SIGHTLINE_EMBEDDING_PROVIDER": "openai", "SIGHTLINE_EMBEDDING_MODEL": "bge-m3"}
+    paid = run(data_dir, "index", "--dry-run", folder.root, **elsewhere)
+    assert "not known: embedding.dollarsPerMillionTokens" in paid.stdout
     assert json.loads(run(data_dir, "index", "--dry-run", "--json", folder.root, **own).stdout)["dollars"] == 0
     server.stop()
     found = run(data_dir, "search", "--json", QUESTION, folder.root, **own)

@@ -72,12 +72,14 @@ export interface DryRun {
   readonly skipped: Readonly<Record<string, number>>;
   /** About as many, from a sample of the files. */
   readonly chunks: number;
+  /** An estimate by the texts' length: no server tells of its tokenizer beforehand. */
   readonly tokens: number;
   /** Chunks whose vectors are there already. */
   readonly embedded: number;
   /** None where nothing was embedded with this model before. */
   readonly seconds?: number;
-  readonly dollars: number;
+  /** None where the price is not known. */
+  readonly dollars?: number;
   /** Whether it costs more than `embedding.confirmAbove`, so that it waits for `confirm`. */
   readonly needsConsent: boolean;
 }

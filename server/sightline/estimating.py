@@ -41,12 +41,13 @@ class Estimate:
     skipped: dict[str, int]
     chunks: int
     tokens: int
-    """By 3.3 bytes a token, since no server tells of its tokenizer beforehand."""
+    """An estimate by `BYTES_A_TOKEN`, since no server tells of its tokenizer beforehand."""
     embedded: int
     """Chunks whose vectors are there already."""
     seconds: float | None
     """None where nothing was embedded with this model before."""
-    dollars: float
+    dollars: float | None
+    """None where the price is not known."""
     needs_consent: bool
 
 
@@ -73,7 +74,8 @@ async def estimate(store: Store, checkout: Checkout, workers: Workers, rules: Ru
     tokens = passages.tokens(round(texts * scale))
     all_chunks = round(chunks * scale)
     share = max(0.0, 1 - (stored - left) / all_chunks) if all_chunks else 0.0
-    dollars = tokens * share * price_of(chooser.embedders, choice.target) / 1e6
+    price = price_of(chooser.embedders, choice.target)
+    dollars = round(tokens * share * price / 1e6, 4) if price is not None else None
     settings = chooser.embedders.settings
     is_allowed = await store.allowed(checkout.repository_id, choice.target.id)
     rate = await _rate(store, choice.target.identity.name) if choice.target.is_remote else LOCAL_RATE * workers.count
@@ -88,8 +90,8 @@ async def estimate(store: Store, checkout: Checkout, workers: Workers, rules: Ru
         tokens=tokens,
         embedded=stored - left,
         seconds=round(all_chunks * share / rate, 1) if rate else None,
-        dollars=round(dollars, 4),
-        needs_consent=dollars > settings.confirm_above and not is_allowed,
+        dollars=dollars,
+        needs_consent=(dollars or 0) > settings.confirm_above and not is_allowed,
     )
 
 

@@ -23,7 +23,7 @@ from sightline.adapters.paging import Page, Pages
 from sightline.adapters.store import Checkout, Store
 from sightline.adapters.writing import Writer
 from sightline.core import passages
-from sightline.core.dialects import known
+from sightline.core.dialects import list_price
 from sightline.errors import Cancelled, EmbedderError, EmbedderUnavailable, SettingsError, SightlineError
 from sightline.jobs import Progress, Report
 
@@ -326,14 +326,13 @@ class Filler:
             )
 
 
-def price_of(embedders: Embedders, model: Model) -> float:
-    """Dollars a million tokens; 0 for what is free or not known."""
-    settings = embedders.settings
-    if not model.is_remote or model.kind.provider == "ollama":
+def price_of(embedders: Embedders, model: Model) -> float | None:
+    """Dollars a million tokens; None where they are not known."""
+    kind, own = model.kind, embedders.settings.dollars_per_million_tokens
+    if not kind.is_remote or kind.provider == "ollama":
         return 0.0
-    own = known(model.kind.model)
-    is_paid = not any(part in model.kind.url for part in ("//localhost", "//127.", "//[::1]"))
-    return settings.dollars_per_million_tokens or (own.dollars if own and is_paid else 0.0)
+    is_here = any(part in kind.url for part in ("//localhost", "//127.", "//[::1]"))
+    return own or (0.0 if is_here else list_price(kind.url, kind.model))
 
 
 def _matched(result: Result, ids: dict[tuple[str, bytes, int], int]) -> tuple[list[int], list[int]]:

@@ -210,11 +210,13 @@ class DryRun(Message):
     chunks: int
     """About as many, from a sample of the files."""
     tokens: int
+    """An estimate by the texts' length: no server tells of its tokenizer beforehand."""
     embedded: int
     """Chunks whose vectors are there already."""
     seconds: float | None = None
     """None where nothing was embedded with this model before."""
-    dollars: float
+    dollars: float | None = None
+    """None where the price is not known."""
     needs_consent: bool
     """Whether it costs more than `embedding.confirmAbove`, so that it waits for `confirm`."""
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from sightline import messages
 from sightline.care import KINDS, CheckoutFacts, Details, Finding
+from sightline.core.passages import BYTES_A_TOKEN
 from sightline.doctor import Check
 from sightline.estimating import Estimate
 from sightline.jobs import Progress as Step
@@ -90,9 +91,6 @@ def show_summary(summary: Summary, *, listed: bool) -> None:
 
 def show_estimate(found: Estimate) -> None:
     """What an index run would read and cost."""
-    price = (
-        f"about ${found.dollars:.2f}{', needs --yes' if found.needs_consent else ''}" if found.dollars else "nothing"
-    )
     rows = {
         "files": f"{found.files:,}, {found.bytes / 1e6:.1f} MB",
         "languages": ", ".join(f"{name} {count}" for name, count in found.languages.items()) or "none",
@@ -100,11 +98,17 @@ def show_estimate(found: Estimate) -> None:
         "biggest files": ", ".join(f"{path} {size / 1e3:.0f} kB" for path, size in found.biggest[:3]) or "none",
         "left out": ", ".join(f"{reason} {count}" for reason, count in found.skipped.items()) or "nothing",
         "chunks": f"about {found.chunks:,}, of which {found.embedded:,} have vectors",
-        "tokens": f"about {found.tokens:,}",
+        "tokens": f"about {found.tokens:,}, estimated by {BYTES_A_TOKEN} bytes each",
         "time": f"about {found.seconds:,.0f} s" if found.seconds is not None else "not known before the first job",
-        "costs": price,
+        "costs": _price(found),
     }
     _show_facts(rows)
+
+
+def _price(found: Estimate) -> str:
+    if found.dollars is None:
+        return "not known: embedding.dollarsPerMillionTokens is not set"
+    return f"about ${found.dollars:.2f}{', needs --yes' if found.needs_consent else ''}" if found.dollars else "nothing"
 
 
 def show_status(project: Project, root: Path, status: Mapping[str, Any]) -> None:

@@ -95,7 +95,7 @@ class EmbeddingSettings(BaseModel):
         description="Dollars: embedding that would cost more waits until `sightline index --yes` allows it.",
     )
     dollars_per_million_tokens: float = Field(
-        default=0, ge=0, description="What the provider takes; 0: its list price, where that is known."
+        default=0, ge=0, description="What the provider takes; 0: not known, but for OpenAI's list price at OpenAI."
     )
     rerank_url: str = Field(default="", description="A server that re-ranks the best hits (/v1/rerank); empty: none.")
     rerank_model: str = Field(default="", description="The re-ranker's model, where its server has several.")

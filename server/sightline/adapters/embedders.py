@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # httpx takes a tenth of a second, and the bundled model need
 
 REMOTE: Final = ("ollama", "openai")
 DEFAULT_MODELS: Final = {"ollama": "nomic-embed-text"}
-DEFAULT_URLS: Final = {"ollama": "http://127.0.0.1:11434", "openai": "https://api.openai.com/v1"}
+DEFAULT_URLS: Final = {"ollama": "http://127.0.0.1:11434", "openai": dialects.OPENAI}
 REMEMBERED: Final = 1_000
 BINARY: Final = "b"
 Key = tuple[str, str, int, str]

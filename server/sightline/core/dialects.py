@@ -25,8 +25,6 @@ class Model:
     dimensions: int
     query: str = ""
     document: str = ""
-    dollars: float = 0.0
-    """What a million tokens cost where the provider is paid by tokens (list prices, 2025)."""
 
 
 MODELS: Final[Mapping[str, Model]] = {
@@ -41,19 +39,23 @@ MODELS: Final[Mapping[str, Model]] = {
     "embeddinggemma": Model(768, "task: code retrieval | query: ", "title: none | text: "),
     "qwen3-embedding:0.6b": Model(1024, "Instruct: Given a question, find code that answers it\nQuery: "),
     "qwen3-embedding:4b": Model(2560, "Instruct: Given a question, find code that answers it\nQuery: "),
-    "text-embedding-3-small": Model(1536, dollars=0.02),
-    "text-embedding-3-large": Model(3072, dollars=0.13),
-    "text-embedding-ada-002": Model(1536, dollars=0.10),
-    "voyage-code-3": Model(1024, dollars=0.18),
-    "voyage-3-large": Model(1024, dollars=0.18),
-    "voyage-3.5": Model(1024, dollars=0.06),
-    "voyage-3.5-lite": Model(1024, dollars=0.02),
-    "jina-embeddings-v2-base-code": Model(768, dollars=0.02),
-    "jina-embeddings-v3": Model(1024, dollars=0.02),
-    "jina-embeddings-v4": Model(2048, dollars=0.05),
-    "jina-code-embeddings-0.5b": Model(896, dollars=0.05),
-    "jina-code-embeddings-1.5b": Model(1536, dollars=0.05),
+    "text-embedding-3-small": Model(1536),
+    "text-embedding-3-large": Model(3072),
+    "text-embedding-ada-002": Model(1536),
+    "voyage-code-3": Model(1024),
+    "voyage-3-large": Model(1024),
+    "voyage-3.5": Model(1024),
+    "voyage-3.5-lite": Model(1024),
+    "jina-embeddings-v2-base-code": Model(768),
+    "jina-embeddings-v3": Model(1024),
+    "jina-embeddings-v4": Model(2048),
+    "jina-code-embeddings-0.5b": Model(896),
+    "jina-code-embeddings-1.5b": Model(1536),
 }
+OPENAI: Final = "https://api.openai.com/v1"
+LIST_PRICES: Final[Mapping[str, float]] = {"text-embedding-3-small": 0.02, "text-embedding-3-large": 0.13}
+"""Dollars a million tokens at OpenAI itself, by its own pages of these models in 2026. Others' are the user's to say:
+they change, and the same model costs something else elsewhere."""
 TOO_LONG: Final = re.compile(
     r"context (length|size|window)|maximum (context|input|sequence|token)|max(imum)?_?(model_)?len|exceed\w* .*(token|context|length)"
     r"|less than \d+ tokens|too (long|many tokens)|input length|larger than the max context|physical batch size",
@@ -70,6 +72,11 @@ def known(model: str) -> Model | None:
     """What is known of a model, whatever its owner's name before and its tag behind."""
     name = model.lower().rpartition("/")[2]
     return MODELS.get(name) or MODELS.get(name.partition(":")[0])
+
+
+def list_price(url: str, model: str) -> float | None:
+    """Dollars a million tokens; None where they are not known."""
+    return LIST_PRICES.get(model) if url.startswith(OPENAI.removesuffix("v1")) else None
 
 
 def path_of(provider: str, url: str) -> str:
