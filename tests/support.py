@@ -70,7 +70,8 @@ async def content_of(workspace: Workspace) -> dict[str, Any]:
         " c.document_hash, c.kind, c.symbol, c.container, c.signature, c.doc, c.project_id = $2,"
         " (select array_agg((d.name, d.folded, d.kind, d.depth, d.line_offset, d.line_count, d.container)::text"
         "   order by d.line_offset, d.name, d.kind) from definitions d where d.chunk_id = c.id),"
-        " (select array_agg(e.embedding::text) from embeddings e where e.chunk_id = c.id)"
+        " (select array_agg(e.embedding::text order by m.name) from embeddings e"
+        "  join embedders m on m.id = e.embedder_id where e.chunk_id = c.id)"
         " from code_chunks c join code_files f on f.id = c.code_file_id where f.repository_id = $1"
         " order by f.relative_path, c.start_byte", repository, store.project_id,
     )  # fmt: skip
@@ -110,18 +111,21 @@ async def _words(store: Store, repository: int) -> dict[tuple[str, int], Counter
     return words
 
 
-async def _signs(store: Store, repository: int) -> dict[tuple[str, int], bytes]:
+async def _signs(store: Store, repository: int) -> dict[tuple[str, int, str], bytes]:
+    """The sign bits of each chunk (by path and place) by each model, from the live segments."""
     places = await _places(store)
     pool = await store.pool()
-    signs: dict[tuple[str, int], bytes] = {}
-    for packed, count, sign_bits in await pool.fetch(
-        "select chunk_ids, chunk_count, sign_bits from vector_segments where repository_id = $1", repository
-    ):
+    signs: dict[tuple[str, int, str], bytes] = {}
+    for packed, count, sign_bits, model in await pool.fetch(
+        "select chunk_ids, chunk_count, sign_bits, m.name from vector_segments s"
+        " join embedders m on m.id = s.embedder_id where repository_id = $1", repository,
+    ):  # fmt: skip
         columns = bits.unpack(sign_bits, count)
         for number, each in enumerate(np.frombuffer(packed, "<i8").tolist()):
             if each in places:
-                assert places[each] not in signs, "a live chunk is in two segments"
-                signs[places[each]] = columns[:, number].tobytes()
+                key = (*places[each], model)
+                assert key not in signs, "a live chunk is in two segments"
+                signs[key] = columns[:, number].tobytes()
     return signs
 
 

@@ -139,15 +139,7 @@ async def test_a_server_that_dies_while_it_indexes_leaves_no_trace(
     folder.write(CODE | many(400))
     workspace = await remote.open(folder.root)
     server.delay = 0.002
-    indexing = asyncio.create_task(index(workspace))
-    for _ in range(3):
-        before = len(server.asked)
-        while len(server.asked) < before + 10 and not indexing.done():
-            await asyncio.sleep(0.01)
-        server.stop()
-        await asyncio.sleep(0.1)
-        server.start()
-    await asyncio.wait_for(indexing, 3 * PATIENCE)
+    await dying(server, asyncio.create_task(index(workspace)))
     assert (await search(workspace, QUESTION)).complete
     twin = Files(tmp_path / "twin")
     twin.write(CODE | many(400))
@@ -159,6 +151,71 @@ async def test_a_server_that_dies_while_it_indexes_leaves_no_trace(
     for path, vector in ours.items():
         assert np.allclose(vector, theirs[path], atol=2e-3)
     assert server.most_at_once <= 8
+
+
+async def test_a_server_that_dies_while_a_model_changes_leaves_no_trace(
+    data_dir: Path, server: EmbeddingServer, folder: Files, tmp_path: Path
+) -> None:
+    twin = Files(tmp_path / "twin")
+    async with opened(data_dir) as workspaces:
+        for each in (folder, twin):
+            each.write(CODE | many(400))
+            await index(await workspaces.open(each.root))
+    async with opened(data_dir, provider="ollama", url=server.url, batch_size=4) as workspaces:
+        workspace, undisturbed = await workspaces.open(folder.root), await workspaces.open(twin.root)
+        await index(undisturbed)
+        server.delay = 0.002
+        found = await dying(server, asyncio.create_task(index(workspace)), workspace)
+        assert {(each.hits[0].path, each.mode, each.lacks) for each in found} == {("store/session.py", "hybrid", ())}
+        assert await state_of(workspace) == await state_of(undisturbed)
+        assert await workspace.models() == {"serving": OLLAMA, "former": "sightline-static"}
+        for name in (OLLAMA, "sightline-static"):
+            ours, theirs = await vectors_of(workspace, name), await vectors_of(undisturbed, name)
+            assert ours.keys() == theirs.keys()
+            assert all(np.allclose(vector, theirs[path], atol=2e-3) for path, vector in ours.items())
+        assert await paths_of(workspace, QUESTION) == await paths_of(undisturbed, QUESTION)
+
+
+async def dying(
+    server: EmbeddingServer, indexing: asyncio.Task[Any], workspace: Workspace | None = None
+) -> list[Answer]:
+    """Ends the server three times while it is asked for vectors; what searches find while it is down."""
+    found = []
+    for _ in range(3):
+        before = len(server.asked)
+        while len(server.asked) < before + 10 and not indexing.done():
+            await asyncio.sleep(0.01)
+        assert not indexing.done()
+        server.stop()
+        if workspace is not None:
+            found.append(await search(workspace, QUESTION))
+        await asyncio.sleep(0.1)
+        server.start()
+    await asyncio.wait_for(indexing, 3 * PATIENCE)
+    return found
+
+
+async def test_a_server_that_dies_over_a_query_leaves_the_answer_to_words(
+    remote: Workspaces, data_dir: Path, server: EmbeddingServer, folder: Files
+) -> None:
+    folder.write(CODE)
+    workspace = await remote.open(folder.root)
+    await index(workspace)
+    server.delay = 30
+    asking = asyncio.create_task(search(workspace, QUESTION))
+    while not server.now:
+        await asyncio.sleep(0.01)
+    server.stop()
+    answer = await asyncio.wait_for(asking, 10)
+    assert (answer.hits[0].path, answer.mode) == ("store/session.py", "lexical")
+    assert [each.code for each in answer.lacks] == ["embedderUnavailable"]
+    server.delay = 0
+    server.start()
+    remote.embedder.remote(remote.embedder.kind, remote.embedder.identity).breaker.forget()
+    after = await search(workspace, QUESTION)
+    async with opened(data_dir, provider="ollama", url=server.url) as undisturbed:
+        assert after == await search(await undisturbed.open(folder.root), QUESTION)
+    assert (after.mode, after.complete, after.lacks) == ("hybrid", True, ())
 
 
 async def test_a_text_that_comes_back_is_not_embedded_again(

@@ -234,7 +234,7 @@ def _parts(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for section in ("files", "chunks"):
         yield from ((row[0], f"{section} {row!r}") for row in content[section])
     yield from ((path, f"words {at} {sorted(bag.items())}") for (path, at), bag in content["words"].items())
-    yield from ((path, f"signs {at} {signs.hex()}") for (path, at), signs in content["signs"].items())
+    yield from ((path, f"signs {at} {signs.hex()}") for (path, at, _), signs in content["signs"].items())
 
 
 if __name__ == "__main__":
