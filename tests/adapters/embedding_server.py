@@ -53,6 +53,7 @@ class Asked:
     headers: dict[str, str]
     body: dict[str, Any]
     version: str
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def texts(self) -> list[str]:

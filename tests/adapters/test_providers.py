@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import math
@@ -103,6 +104,7 @@ CASES = [
     # The server or the way to it.
     Case("not running", lambda server: server.stop(), "does not answer", "ollama serve"),
     Case("silent", once(Fault("silence", seconds=60)), "whole", timeout=2),
+    Case("silent twice", once(*[Fault("silence", seconds=60)] * 2), "whole", timeout=2),
     Case("silent for good", always(Fault("silence", seconds=60)), "did not answer within 0.1 s", "busy", timeout=0.1),
     Case("slow drip", once(Fault("drip", seconds=60)), "whole", timeout=2),
     Case("endless answer", once(Fault("endless")), "whole"),
@@ -120,6 +122,7 @@ CASES = [
     Case("429 for long", always(status(429, "tomorrow", retry_after="86400")), "429 tomorrow"),
     Case("408", once(status(408)), "whole"),
     Case("500", once(status(500, "oops")), "whole"),
+    Case("500 for good", always(status(500, "oops")), "500 oops"),
     Case("502, 503, 504", once(status(502), status(503), status(504)), "whole"),
     Case("503 for good", always(status(503, "loading")), "503 loading"),
     # The batch and the texts.
@@ -160,6 +163,8 @@ async def test_every_failure_has_its_end_and_nothing_is_lost(server: EmbeddingSe
                 await asyncio.wait_for(model.embed_documents(TEXTS), PATIENCE)
             assert case.hint in caught.value.hint
             assert len(server.asked) <= 80
+            with pytest.raises(EmbedderError, match=case.outcome):
+                await model.embed_query("a")
             case_ended(server)
             model.breaker.forget()
             if case.timeout < PATIENCE:  # a busy machine may take longer to embed
@@ -182,6 +187,99 @@ def case_ended(server: EmbeddingServer) -> None:
     server.model, server.key, server.always = "nomic-embed-text", "", None
     server.stop()
     server.start()
+
+
+EARLIER = {
+    "made once": "test_whoever_asks_for_a_model_shares_its_connections",
+    "made again": "test_whoever_asks_for_a_model_shares_its_connections",
+    "closed": "test_a_model_that_is_closed_opens_again_when_it_is_asked",
+    "closed twice": "test_a_model_that_is_closed_opens_again_when_it_is_asked",
+    "asked when closed": "test_a_model_that_is_closed_opens_again_when_it_is_asked",
+    "time-out for good": "silent for good",
+    "time-out twice, and longer waits": "test_each_wait_is_longer_than_the_one_before",
+    "not running": "not running",
+    "not running, asked three times": "test_what_may_pass_is_asked_for_three_times_and_what_will_not_once",
+    "status 404, asked once": "test_what_may_pass_is_asked_for_three_times_and_what_will_not_once",
+    "status 500, asked three times": "test_what_may_pass_is_asked_for_three_times_and_what_will_not_once",
+    "an answer of another shape": "no vectors",
+    "wrong dimension": "wrong dimension",
+    "what nobody thought of": "endless answer",
+    "an empty text": "test_an_empty_text_keeps_no_other_back",
+    "no texts": "test_an_empty_text_keeps_no_other_back",
+    "an empty text among others": "test_an_empty_text_keeps_no_other_back",
+    "several texts": "test_texts_come_back_as_unit_vectors_in_their_order",
+    "one of several fails": "silent",
+    "examined: all is well": "test_texts_come_back_as_unit_vectors_in_their_order",
+    "examined: no such model": "model missing",
+    "examined: not running": "not running",
+    "examined: status 500": "500 for good",
+    "one text for whoever asks": "test_a_query_is_embedded_once_whoever_asks",
+    "several texts for whoever asks": "test_whoever_asks_for_a_model_shares_its_connections",
+}
+"""The 25 error paths that codebase-mcp names for its embedder, by which case or test each ends here."""
+
+
+def test_all_error_paths_of_the_system_before_have_an_end() -> None:
+    assert len(EARLIER) == 25
+    assert set(EARLIER.values()) <= {case.name for case in CASES} | globals().keys()
+
+
+async def test_whoever_asks_for_a_model_shares_its_connections(server: EmbeddingServer) -> None:
+    models = Embedders(EmbeddingSettings(provider="ollama", url=server.url))
+    model = models.remote(models.kind, models.identity)
+    assert models.remote(kind_named(models.identity.name, server.url), models.identity) is model
+    both = await asyncio.gather(model.embed_documents(TEXTS), model.embed_documents(TEXTS))
+    assert np.array_equal(both[0].vectors, both[1].vectors)
+    assert server.most_at_once <= 4
+    await models.close()
+
+
+async def test_a_model_that_is_closed_opens_again_when_it_is_asked(server: EmbeddingServer) -> None:
+    model = model_of(server)
+    await model.close()
+    before = await model.embed_query("a")
+    await model.close()
+    await model.close()
+    assert np.array_equal(await model.embed_query("a"), before)
+    await model.close()
+
+
+async def test_each_wait_is_longer_than_the_one_before(server: EmbeddingServer) -> None:
+    model = model_of(server, patience=replace(QUICK, attempts=4, first=0.05, most=5, jitter=0.001))
+    server.fail(*[status(503)] * 3)
+    assert not (await model.embed_documents(TEXTS[:1])).failed
+    await model.close()
+    first, second, third = np.diff([asked.at for asked in server.asked])
+    assert 0.05 <= first < second < third
+
+
+@pytest.mark.parametrize(
+    ("make", "requests"),
+    [(lambda server: server.stop(), 3), (always(Fault("silence", seconds=5)), 3), (always(status(500)), 3),
+     (always(status(503)), 3), (having(model="another"), 1), (having(key="sk-1"), 1), (always(status(400, "no")), 1)],
+)  # fmt: skip
+async def test_what_may_pass_is_asked_for_three_times_and_what_will_not_once(
+    server: EmbeddingServer, make: Callable[[EmbeddingServer], None], requests: int
+) -> None:
+    model = model_of(server, timeout=0.3)
+    make(server)
+    done = model.begun(1)
+    with contextlib.suppress(EmbedderError):
+        await model.embed_documents(TEXTS[:1], done)
+    await model.close()
+    assert done.requests == requests
+    assert not done.vectors.any()
+
+
+async def test_an_empty_text_keeps_no_other_back() -> None:
+    with EmbeddingServer(model="own").running() as server:  # whose prefixes are empty, so that the text is
+        model = model_of(server, "openai")
+        assert (await model.embed_documents([])).vectors.shape == (0, 768)
+        assert not server.asked
+        done = await model.embed_documents(["a", "", "b"])
+        await model.close()
+    assert list(done.failed) == [1]
+    assert np.allclose(done.vectors[[0, 2]], expected(server, ["a", "b"], ""), atol=1e-5)
 
 
 async def test_a_text_beyond_the_context_is_the_mean_of_its_parts(server: EmbeddingServer) -> None:
