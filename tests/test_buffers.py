@@ -340,8 +340,8 @@ async def test_folders_and_projects_that_are_searched_together_have_each_its_tex
     answer = await both.search(parse("jar"), Options(mode="lexical"))
     assert {(hit.root.name, hit.symbol) for hit in answer.hits} == {("one", "OneJar"), ("two", "TwoJar")}
     assert {hit.project_id for hit in answer.hits} == {each.project.id for each in workspaces}
-    whole = await sightline.project_source(workspaces[0].project, workspaces)
-    answer = await Search([whole], sightline.embedder, read).search(parse("OneJar"), Options(mode="lexical"))
+    whole = await sightline.project_sources(workspaces[0].project, workspaces)
+    answer = await Search(whole, sightline.embedder, read).search(parse("OneJar"), Options(mode="lexical"))
     assert [(hit.root.name, hit.symbol) for hit in answer.hits] == [("one", "OneJar")]
     for each in workspaces:
         await each.buffers.close()

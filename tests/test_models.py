@@ -477,6 +477,28 @@ async def test_folders_of_different_models_are_interleaved_by_rank(
         assert "copy/store/session.py" in [each.path for each in alike.hits[:2]]
 
 
+async def test_checkouts_of_one_project_may_have_different_models_and_are_interleaved_too(
+    data_dir: Path, server: EmbeddingServer, folder: Files, tmp_path: Path
+) -> None:
+    folder.write(CODE)
+    other = Files(tmp_path / "other")
+    other.write({f"copy/{path}": text for path, text in CODE.items()})
+    async with opened(data_dir) as workspaces:
+        await index(await workspaces.open(folder.root))
+    async with opened(data_dir, provider="ollama", url=server.url) as workspaces:
+        first = await workspaces.open(folder.root)
+        second = await workspaces.open(other.root, first.project.id)
+        await index(second)
+        answer = await workspaces.search([first.project], parse(QUESTION), Options(limit=6, explain=True))
+        assert (answer.mode, answer.complete, answer.lacks) == ("hybrid", True, ())
+        assert [hit.path for hit in answer.hits[:2]] == ["store/session.py", "copy/store/session.py"]
+        for each, own in ((first, 0), (second, 1)):  # each has the scores that it has alone
+            alone = await search(each, QUESTION, explain=True)
+            assert [(hit.path, hit.signals) for hit in answer.hits[own::2]] == [
+                (hit.path, hit.signals) for hit in alone.hits
+            ]
+
+
 async def test_a_search_under_way_when_another_model_begins_to_serve_asks_that_one(
     data_dir: Path, server: EmbeddingServer, folder: Files
 ) -> None:

@@ -207,7 +207,7 @@ async def test_switching_4_a_folder_whose_config_changes_follows_it(
     configure(root, other.project.name, id=other.project.id)
     moved = await sightline.open(root)
     assert moved.project.id == other.project.id
-    assert {each.root for each in (await sightline.project_source(moved.project)).checkouts} == {
+    assert {each.root for each in (await sightline.project_sources(moved.project))[0].checkouts} == {
         root,
         other.checkout.root,
     }
@@ -319,7 +319,7 @@ async def test_compatibility_1_without_an_id_or_a_folder_there_is_the_default_pr
 ) -> None:
     project = await sightline.projects.resolve(None)
     assert (await asked(data_dir, PROJECT, "default"))[0] == ("default", "default", project.database, "ready")
-    source = await sightline.project_source(project)
+    (source,) = await sightline.project_sources(project)
     assert source.project_id == "default"
 
 

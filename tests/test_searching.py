@@ -407,7 +407,7 @@ async def test_a_project_is_searched_by_its_id(
     other = Files(tmp_path / "second checkout")
     other.write({"a.py": SESSION, "b.py": RETRY})
     await index(await sightline.open(other.root, workspace.project.id))
-    source = await sightline.project_source(workspace.project)
+    (source,) = await sightline.project_sources(workspace.project)
     assert [each.root for each in source.checkouts] == [folder.root, other.root]
     lookup = Search([source], sightline.embedder, current)
     found = (await asked(lookup, "session", mode="lexical")).hits

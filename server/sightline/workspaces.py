@@ -138,19 +138,23 @@ class Workspaces:
 
     async def search(self, projects: Sequence[Project], query: Query, options: Options) -> Answer:
         """Searches whole projects, as far as this host has checkouts of them."""
-        sources = [await self.project_source(each) for each in projects]
+        sources = [source for each in projects for source in await self.project_sources(each)]
         return await Search(sources, self.embedder, files.current).search(query, options)
 
-    async def project_source(self, project: Project, opened: Sequence[Workspace] = ()) -> Source:
-        """All checkouts that this host has of a project, to search them; their index is left as it is.
+    async def project_sources(self, project: Project, opened: Sequence[Workspace] = ()) -> list[Source]:
+        """All checkouts that this host has of a project, to search them: one source a model, as scores compare.
 
-        Unsaved texts are those of the workspaces that are open.
+        Their index is left as it is. Unsaved texts are those of the workspaces that are open.
         """
         store = Store(self.server, project.database, project.id)
         embedder_id = await store.embedder(self.embedder.identity, self.embedder.kind.url)
-        checkouts = await store.checkouts(self._host_id)
-        unsaved = Unsaved([each.buffers for each in opened if each.project.id == project.id])
-        return Source(project.id, Snapshots(store), checkouts, embedder_id, lambda path: None, unsaved)
+        by_model = await store.checkouts(self._host_id, embedder_id) or {embedder_id: ()}
+        sources = []
+        for model, checkouts in by_model.items():
+            own = [each for each in opened if each.project.id == project.id and each.checkout in checkouts]
+            unsaved = Unsaved([each.buffers for each in own])
+            sources.append(Source(project.id, Snapshots(store), checkouts, model, lambda path: None, unsaved))
+        return sources
 
 
 class Workspace:

@@ -202,14 +202,18 @@ class Store:
                 repository_id, path,
             )  # fmt: skip
 
-    async def checkouts(self, host_id: str) -> tuple[Checkout, ...]:
-        """The project's checkouts on this host."""
+    async def checkouts(self, host_id: str, embedder_id: int) -> dict[int, tuple[Checkout, ...]]:
+        """The project's checkouts on this host, by the model that serves each; `embedder_id` where none does yet."""
         pool = await self.pool()
         with translated():
             rows = await pool.fetch(
-                "select id, root_path from repositories where host_id = $1 and is_active order by id", host_id
-            )
-        return tuple(Checkout(row[0], Path(row[1])) for row in rows)
+                "select id, root_path, coalesce(embedder_id, $2) from repositories where host_id = $1 and is_active"
+                " order by id", host_id, embedder_id,
+            )  # fmt: skip
+        return {
+            model: tuple(Checkout(row[0], Path(row[1])) for row in rows if row[2] == model)
+            for model in dict.fromkeys(row[2] for row in rows)
+        }
 
     async def status(self, repository_id: int) -> dict[str, Any]:
         """Counts of the checkout, its last job, and what its index takes."""

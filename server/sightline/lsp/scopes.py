@@ -37,7 +37,7 @@ async def of(session: Session, params: messages.ScopeParams, filters: Filters = 
         return await _of_folders(session, workspaces, params, filters)
     from sightline.searching import Search
 
-    sources = [await workspaces.project_source(each, session.opened()) for each in named]
+    sources = [each for one in named for each in await workspaces.project_sources(one, session.opened())]
     return Scope(Search(sources, workspaces.embedder, session.read), [], named)
 
 
