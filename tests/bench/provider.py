@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import shutil
@@ -35,8 +36,9 @@ sys.path.insert(1, str(Path(__file__).parents[1]))
 
 from timing import QUERIES
 
-from adapters.servers import DISK, open_folder
-from sightline.adapters import choosing, lacking
+from adapters.servers import DISK, open_folder, server_of
+from sightline.adapters import lacking
+from sightline.adapters.embedded import Place
 from sightline.adapters.providers import IN_FLIGHT
 from sightline.core import dialects, passages
 from sightline.errors import EmbedderError
@@ -55,8 +57,8 @@ SECONDS: Final = 0.1
 
 
 @contextmanager
-def served(dimensions: int) -> Iterator[str]:
-    """The embedding server's address, for as long as the block lasts."""
+def served(dimensions: int) -> Iterator[tuple[str, psutil.Process]]:
+    """The embedding server's address and process, for as long as the block lasts."""
     script = Path(__file__).parents[1] / "adapters" / "embedding_server.py"
     paths = [str(Path(__file__).parents[1]), *sys.path]
     process = subprocess.Popen(
@@ -67,7 +69,7 @@ def served(dimensions: int) -> Iterator[str]:
     )
     try:
         assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}", psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(10)
@@ -110,7 +112,14 @@ async def alone(url: str, texts: list[str]) -> float:
         return len(texts) / (time.perf_counter() - started)
 
 
-async def throughput(data_dir: Path, url: str, chunks: int, dimensions: int) -> dict[str, Any]:
+def spent(data_dir: Path, server: psutil.Process) -> dict[str, float]:
+    """Seconds of CPU so far: of this process, of Postgres and of the embedding server."""
+    postmaster = server_of(Place(next(data_dir.rglob("pg18.log")).parent))
+    parts = {"client": [psutil.Process()], "postgres": postmaster.children(), "server": [server]}
+    return {name: sum(sum(each.cpu_times()[:2]) for each in found) for name, found in parts.items()}
+
+
+async def throughput(data_dir: Path, url: str, server: psutil.Process, chunks: int, dimensions: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place).resolve()
         written(folder, chunks)
@@ -141,9 +150,9 @@ async def throughput(data_dir: Path, url: str, chunks: int, dimensions: int) -> 
             watcher = asyncio.create_task(watch())
             async with workspace.indexer.writing() as writer:
                 assert writer is not None
-                started = time.perf_counter()
+                started, cpu = time.perf_counter(), spent(data_dir, server)
                 await workspace.indexer.filler.fill(writer, lambda step: None)
-                seconds = time.perf_counter() - started
+                seconds, cpu_then = time.perf_counter() - started, spent(data_dir, server)
             watching = False
             await watcher
             after = await alone(url, texts)
@@ -155,6 +164,7 @@ async def throughput(data_dir: Path, url: str, chunks: int, dimensions: int) -> 
         "server_alone_before": round(before, 1),
         "server_alone_after": round(after, 1),
         "share": round(rate / statistics.mean((before, after)), 3),
+        "cpu_us_a_chunk": {name: round(1e6 * (cpu_then[name] - cpu[name]) / pending, 1) for name in cpu},
         "memory_mb": round((max(memory) - memory[0]) / 1e6, 1),
     }
 
@@ -166,22 +176,22 @@ async def change(data_dir: Path, url: str, chunks: int, dimensions: int) -> dict
         async with opened(data_dir, folder) as workspace:
             await workspace.index(lambda step: None)
         remote = {"provider": "ollama", "url": url, "dimensions": dimensions}
-        async with opened(data_dir, folder, **remote) as workspace, opened(data_dir, folder, **remote) as reader:
-            before = await searches(reader, asyncio.create_task(asyncio.sleep(10)))
+        async with opened(data_dir, folder, **remote) as workspace:
+            found = {"before": await searches(workspace, asyncio.create_task(asyncio.sleep(10)))}
             indexing = asyncio.create_task(workspace.index(lambda step: None))
-            during = await searches(reader, indexing)
+            found["during"] = await searches(workspace, indexing)
             await indexing
-            after = await searches(reader, asyncio.create_task(asyncio.sleep(10)))
-            serving = await choosing.models(reader.store, reader.checkout.repository_id)
-    p95 = {name: round(statistics.quantiles(each["ms"], n=20)[-1], 1) for name, each in
-           (("before", before), ("during", during), ("after", after))}  # fmt: skip
+            found["after"] = await searches(workspace, asyncio.create_task(asyncio.sleep(10)))
+            serving = await workspace.models()
+    p95 = {name: statistics.quantiles(each["ms"], n=20)[-1] for name, each in found.items()}
     return {
         "serving": serving["serving"],
-        "searches": {"before": len(before["ms"]), "during": len(during["ms"]), "after": len(after["ms"])},
-        "p95_ms": p95,
+        "searches": {name: len(each["ms"]) for name, each in found.items()},
+        "p50_ms": {name: round(statistics.median(each["ms"]), 1) for name, each in found.items()},
+        "p95_ms": {name: round(value, 1) for name, value in p95.items()},
         "ratio": round(p95["during"] / p95["before"], 2),
-        "failed": before["failed"] + during["failed"] + after["failed"],
-        "lacking": before["lacking"] + during["lacking"] + after["lacking"],
+        "failed": sum(each["failed"] for each in found.values()),
+        "lacking": sum(each["lacking"] for each in found.values()),
     }
 
 
@@ -206,10 +216,11 @@ async def searches(reader: Workspace, until: asyncio.Task[Any]) -> dict[str, Any
 
 
 async def measured(data_dir: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    gc.freeze()  # as the product does when it opens
     report: dict[str, Any] = {}
-    with served(arguments.dimensions) as url:
+    with served(arguments.dimensions) as (url, server):
         if arguments.chunks:
-            report["throughput"] = await throughput(data_dir, url, arguments.chunks, arguments.dimensions)
+            report["throughput"] = await throughput(data_dir, url, server, arguments.chunks, arguments.dimensions)
         if arguments.change:
             report["change"] = await change(data_dir, url, arguments.change, arguments.dimensions)
     return report
