@@ -292,6 +292,7 @@ class Filler:
         every = await lacking.files(pool, repository, model.id)
         for start in range(0, len(every), FILES):
             self._check()
+            await self._embedders.courtesy.turn()
             found = {path: file_id for path, file_id, _ in every[start : start + FILES]}
             chunks = await self._store.chunks(list(found.values()))
             tasks = tuple(FileTask(path, size, None, ()) for path, _, size in every[start : start + FILES])

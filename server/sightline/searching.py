@@ -132,6 +132,7 @@ class Search:
             # A server may be slow too.
             found = await meanings.of(map(_served, self._sources)) if meanings is not None else None
             async with contextlib.AsyncExitStack() as stack:
+                stack.enter_context(self._embedder.courtesy.searching())
                 pools = await self._pools(stack, query, options, found, changes)
                 if pools is not None:
                     standing = Standing(self._sources, self._read, left_out)

@@ -68,6 +68,15 @@ class Address:
         return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it came."""
+
+    status: int
+    headers: httpx.Headers
+    data: bytearray
+
+
 class Caller:
     """The connections to one server. Belongs to the loop that first calls; `close` ends what is under way."""
 
@@ -82,11 +91,11 @@ class Caller:
             await self._client.aclose()
             self._client = None
 
-    async def post(self, url: str, body: dict[str, Any], most_bytes: int) -> Any:
-        """The answer as JSON; ours for whatever goes wrong."""
+    async def post(self, url: str, body: dict[str, Any], most_bytes: int) -> Reply:
+        """The answer, whatever it says; ours where there is none."""
         try:
             async with asyncio.timeout(self._address.timeout):  # the client's own begins anew with every byte
-                status, headers, data = await self._exchange(url, body, most_bytes)
+                return await self._exchange(url, body, most_bytes)
         except TimeoutError as error:
             said = f"{self.name} did not answer within {self._address.timeout:g} s"
             raise Later(said, hint="Is it busy? embedding.timeout may be longer.", of_texts=True) from error
@@ -96,9 +105,20 @@ class Caller:
             raise Later(f"{self.name} does not accept connections ({type(error).__name__})") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise Later(f"{self.name} broke off ({type(error).__name__})", of_texts=True) from error
-        return self._read(status, headers, data)
 
-    async def _exchange(self, url: str, body: dict[str, Any], most_bytes: int) -> tuple[int, httpx.Headers, bytearray]:
+    def read(self, reply: Reply) -> Any:
+        """What the answer says as JSON; ours for a refusal."""
+        try:
+            answer = from_json(reply.data)  # a fifth of what `json` takes for vectors, which was most of our time
+        except ValueError as error:
+            if reply.status == 200:
+                raise Later(f"{self.name} answers with what is no JSON", of_texts=True) from error
+            answer = {"error": reply.data[:SAID].decode("utf-8", "replace")}
+        if reply.status != 200:
+            raise self._refusal(reply, self._harmless(dialects.said_in(answer)))
+        return answer
+
+    async def _exchange(self, url: str, body: dict[str, Any], most_bytes: int) -> Reply:
         client = self._client or await self._connected()
         headers = {"content-type": "application/json"}
         if key := await self._own_key():
@@ -111,7 +131,7 @@ class Caller:
                 data += part
                 if len(data) > most_bytes:
                     raise Later(f"{self.name} answers without an end", of_texts=True)
-            return response.status_code, response.headers, data
+            return Reply(response.status_code, response.headers, data)
 
     async def _connected(self) -> httpx.AsyncClient:
         async with self._turn:
@@ -124,24 +144,13 @@ class Caller:
         timeout = httpx.Timeout(self._address.timeout, connect=min(CONNECT_SECONDS, self._address.timeout))
         return httpx.AsyncClient(http2=True, limits=limits, timeout=timeout, follow_redirects=False)
 
-    def _read(self, status: int, headers: httpx.Headers, data: bytearray) -> Any:
-        try:
-            answer = from_json(data)  # a fifth of what `json` takes for vectors, which was most of our time
-        except ValueError as error:
-            if status == 200:
-                raise Later(f"{self.name} answers with what is no JSON", of_texts=True) from error
-            answer = {"error": data[:SAID].decode("utf-8", "replace")}
-        if status != 200:
-            raise self._refusal(status, headers, self._harmless(dialects.said_in(answer)))
-        return answer
-
-    def _refusal(self, status: int, headers: httpx.Headers, said: str) -> EmbedderError:
+    def _refusal(self, reply: Reply, said: str) -> EmbedderError:
         """What a status means."""
-        told = f"{self.name} refuses: {status} {said}".rstrip()
-        match dialects.verdict(status, said):
+        told = f"{self.name} refuses: {reply.status} {said}".rstrip()
+        match dialects.verdict(reply.status, said):
             case "later":
-                wanted = seconds_of(headers.get("retry-after"))
-                return Later(told, hint="It is asked again.", seconds=wanted, of_texts=status == 500)
+                wanted = seconds_of(reply.headers.get("retry-after"))
+                return Later(told, hint="It is asked again.", seconds=wanted, of_texts=reply.status == 500)
             case "tooMany" | "refused":
                 return TooMany(told)
             case "tooLong":
@@ -152,9 +161,9 @@ class Caller:
                 self._key = None  # a command may print another one next time
                 return EmbedderError(told, hint=keys.HINT)
             case "redirect":
-                to = urlsplit(headers.get("location", ""))
+                to = urlsplit(reply.headers.get("location", ""))
                 hint = f"Set embedding.url to where it sends us ({to.scheme}://{to.hostname}), if you trust it."
-                return EmbedderError(f"{self.name} redirects ({status}), which is not followed", hint=hint)
+                return EmbedderError(f"{self.name} redirects ({reply.status}), which is not followed", hint=hint)
 
     def _unreachable(self, error: httpx.ConnectError) -> EmbedderError:
         if "SSL" in str(error) or "CERTIFICATE" in str(error):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from sightline.adapters import embedding
+from sightline.adapters.courtesy import Courtesy
 from sightline.adapters.embedding import Identity, LocalEmbedder, Vectors
 from sightline.adapters.patience import PATIENT
 from sightline.core import dialects, passages
@@ -64,6 +65,7 @@ class Embedders:
         self.settings = settings
         self.seconds = seconds
         self.patience = PATIENT
+        self.courtesy = Courtesy()
         self.known: dict[tuple[str, int], Model] = {}
         """By database and the id of their rows."""
         self.kind = _kind_of(settings)
@@ -110,7 +112,7 @@ class Embedders:
             address = Address(
                 kind.provider, kind.url, kind.model, self.settings.batch_size, self.settings.timeout, cut, sends
             )
-            self._remote[key] = RemoteEmbedder(address, identity, self.patience)
+            self._remote[key] = RemoteEmbedder(address, identity, self.patience, self.courtesy)
         return self._remote[key]
 
     @property

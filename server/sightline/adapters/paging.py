@@ -41,6 +41,7 @@ class Pages:
         self._writer = writer
         self._model = model
         self._remote = embedders.remote(model.kind, model.identity)
+        self._courtesy = embedders.courtesy
         self._exact = exact
         self._bodies = Bodies(cache_name(model.identity), model.identity.dimensions)
         self._ids = np.zeros(0, np.int64)
@@ -64,6 +65,7 @@ class Pages:
     async def page(self) -> Page | None:
         """The next chunks; None when there are no more."""
         chunks: tuple[Lacking, ...] = ()
+        await self._courtesy.turn()
         while not chunks:
             if not len(self._ids):
                 return None
@@ -94,6 +96,7 @@ class Pages:
 
     async def store(self, page: Page) -> int:
         """Stores what the page has got."""
+        await self._courtesy.turn()
         got = np.flatnonzero(page.vectors.any(axis=1))
         if not len(got):
             return 0

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import stamina
 
-from sightline.adapters.calling import Address, Caller, Later, TooLong, TooMany
+from sightline.adapters.calling import Address, Caller, Later, Reply, TooLong, TooMany
+from sightline.adapters.courtesy import Courtesy
 from sightline.adapters.embedding import Identity
 from sightline.adapters.patience import PATIENT, BatchSize, Breaker, Patience
 from sightline.core import dialects, passages
@@ -40,14 +42,17 @@ class Embedded:
 class RemoteEmbedder:
     """One model of one server. Belongs to the loop that first asks it; `close` ends what is under way."""
 
-    def __init__(self, address: Address, identity: Identity, patience: Patience = PATIENT) -> None:
+    def __init__(
+        self, address: Address, identity: Identity, patience: Patience = PATIENT, courtesy: Courtesy | None = None
+    ) -> None:
         self.address = address
         self.identity = identity
         self.breaker = Breaker(patience)
         self._patience = patience
+        self._courtesy = courtesy or Courtesy()
         self._size = BatchSize(address.batch_size)
         self._caller = Caller(address)
-        self._places = {"document": asyncio.Semaphore(IN_FLIGHT), "query": asyncio.Semaphore(IN_FLIGHT)}
+        self._batches, self._queries = asyncio.Semaphore(IN_FLIGHT), asyncio.Semaphore(IN_FLIGHT)
         self._refused = 0
 
     async def close(self) -> None:
@@ -55,7 +60,9 @@ class RemoteEmbedder:
 
     async def embed_query(self, text: str, purpose: Purpose = "query") -> Vectors:
         """float32[d]; asks once, since somebody waits."""
-        rows = await self._request([text], purpose)
+        async with self._queries:
+            with self._noted():
+                rows = self._rows(await self._post([text], purpose), 1)
         if (flaws := dialects.flaws_in(rows)).any():
             raise EmbedderError(f"{self._caller.name} gives a vector without a direction ({int(flaws.sum())})")
         vector: Vectors = rows[0]
@@ -147,33 +154,40 @@ class RemoteEmbedder:
         ):
             with attempt:
                 done.requests += 1
-                rows = await self._request(texts, "document")
+                async with self._batches:
+                    await self._courtesy.turn()
+                    with self._noted():
+                        reply = await self._post(texts, "document")
+                        await self._courtesy.turn()
+                        rows = self._rows(reply, len(texts))
                 if (flaws := dialects.flaws_in(rows)).any():
                     said = f"{self._caller.name} gives vectors without a direction ({int(flaws.sum())} of {len(rows)})"
                     raise Later(said, of_texts=True)
         return rows
 
-    async def _request(self, texts: Sequence[str], purpose: Purpose) -> Vectors:
-        """Asks once; unit vectors, but for those of no use."""
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Tells the breaker how a request ends."""
+        self.breaker.check()
+        try:
+            yield
+        except Later as error:
+            self.breaker.failed(str(error), error.seconds)
+            raise
+        self.breaker.worked()
+
+    async def _post(self, texts: Sequence[str], purpose: Purpose) -> Reply:
         prefix = self.identity.prefixes.get(purpose, "")
         cut = self.identity.dimensions if self.address.cut_by_server else 0
         body = dialects.request_of(
             self.address.provider, self.address.model, [prefix + text for text in texts], purpose, cut
         )
         most = ANSWER_BYTES + NUMBER_BYTES * 4_096 * len(texts)
-        async with self._places[purpose]:
-            self.breaker.check()
-            try:
-                answer = await self._caller.post(self.address.endpoint, body, most)
-                rows = self._rows(answer, len(texts))
-            except Later as error:
-                self.breaker.failed(str(error), error.seconds)
-                raise
-            self.breaker.worked()
-        return rows
+        return await self._caller.post(self.address.endpoint, body, most)
 
-    def _rows(self, answer: Any, count: int) -> Vectors:
-        found = dialects.vectors_of(self.address.provider, answer)
+    def _rows(self, reply: Reply, count: int) -> Vectors:
+        """Unit vectors, but for those of no use."""
+        found = dialects.vectors_of(self.address.provider, self._caller.read(reply))
         rows = dialects.matrix_of(found, count) if found is not None else "no vectors"
         if isinstance(rows, str):
             raise Later(f"{self._caller.name} answers with {rows}", of_texts=True)

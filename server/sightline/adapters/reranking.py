@@ -37,7 +37,9 @@ class Reranker:
         else:
             body |= {"texts": list(texts), "truncate": True}
         try:
-            scores = dialects.scores_of(await self._caller.post(self._url, body, ANSWER_BYTES), len(texts))
+            scores = dialects.scores_of(
+                self._caller.read(await self._caller.post(self._url, body, ANSWER_BYTES)), len(texts)
+            )
             if scores is None:
                 raise Later(f"{self._caller.name} answers with no scores")
         except Later as error:

@@ -1,0 +1,27 @@
+"""Work that can wait: it stands back while somebody searches, but not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sightline.adapters.courtesy import MOST_SECONDS, Courtesy
+
+
+async def test_work_waits_until_nobody_searches() -> None:
+    courtesy = Courtesy()
+    await courtesy.turn()
+    with courtesy.searching():
+        with courtesy.searching():
+            turn = asyncio.create_task(courtesy.turn())
+            await asyncio.sleep(0)
+        await asyncio.sleep(MOST_SECONDS / 4)
+        assert not turn.done()
+    await asyncio.wait_for(turn, 1)
+
+
+async def test_work_goes_on_however_many_search() -> None:
+    courtesy = Courtesy()
+    with courtesy.searching():
+        begun = asyncio.get_running_loop().time()
+        await courtesy.turn()
+        assert asyncio.get_running_loop().time() - begun >= 0.9 * MOST_SECONDS
