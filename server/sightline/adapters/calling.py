@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import anyio
+import h2.connection  # noqa: F401 - which httpx would load with its first client, while a search waits
+import httpcore  # noqa: F401
 import httpx
 import stamina
 from pydantic_core import from_json
@@ -140,6 +143,7 @@ class Caller:
             return self._client
 
     def _opened(self) -> httpx.AsyncClient:
+        anyio.run(anyio.sleep, 0)  # loads what the first connection would
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
         timeout = httpx.Timeout(self._address.timeout, connect=min(CONNECT_SECONDS, self._address.timeout))
         return httpx.AsyncClient(http2=True, limits=limits, timeout=timeout, follow_redirects=False)
