@@ -14,12 +14,11 @@ import pytest
 
 from adapters.embedding_server import PATIENCE, EmbeddingServer, Fault
 from sightline.adapters import choosing
-from sightline.adapters.embedders import Embedders, Model
+from sightline.adapters.embedders import Embedders
 from sightline.adapters.files import current
 from sightline.adapters.patience import Patience
 from sightline.core.query import parse
 from sightline.errors import EmbedderError, EmbedderUnavailable, SettingsError
-from sightline.filling import price_of
 from sightline.jobs import State
 from sightline.searching import Answer, Options, Place, Search
 from sightline.settings import EmbeddingSettings, SearchSettings, Settings
@@ -651,7 +650,7 @@ async def test_a_dry_run_tells_what_would_be_read_and_spent(
 def test_a_price_is_told_where_it_is_known_and_made_up_nowhere(settings: dict[str, Any], price: float | None) -> None:
     provider = {"provider": "openai"} if "model" in settings else {}
     embedders = Embedders(EmbeddingSettings(**{**provider, **settings}))
-    assert price_of(embedders, Model(1, embedders.identity, embedders.kind)) == price
+    assert embedders.price(embedders.kind) == price
 
 
 def test_the_command_line_shows_builds_and_rolls_back(data_dir: Path, server: EmbeddingServer, folder: Files) -> None:

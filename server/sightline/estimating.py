@@ -15,7 +15,6 @@ from sightline.adapters.files import Found, Rules, Scan
 from sightline.adapters.store import Checkout, Store
 from sightline.core import passages
 from sightline.core.languages import detect
-from sightline.filling import price_of
 
 SAMPLE: Final = 150
 """Files that are analysed to know what the others are like: the count of chunks is right to about a tenth."""
@@ -74,7 +73,7 @@ async def estimate(store: Store, checkout: Checkout, workers: Workers, rules: Ru
     tokens = passages.tokens(round(texts * scale))
     all_chunks = round(chunks * scale)
     share = max(0.0, 1 - (stored - left) / all_chunks) if all_chunks else 0.0
-    price = price_of(chooser.embedders, choice.target)
+    price = chooser.embedders.price(choice.target.kind)
     dollars = round(tokens * share * price / 1e6, 4) if price is not None else None
     settings = chooser.embedders.settings
     is_allowed = await store.allowed(checkout.repository_id, choice.target.id)

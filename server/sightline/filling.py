@@ -17,13 +17,12 @@ from uuid import UUID
 from sightline.adapters import choosing, lacking
 from sightline.adapters.analysing import Embedder, FileTask, Result, Task, Workers, recall_nothing
 from sightline.adapters.choosing import Choice, Chooser
-from sightline.adapters.embedders import BINARY, Embedders, Model
+from sightline.adapters.embedders import Model
 from sightline.adapters.files import Rules
 from sightline.adapters.paging import Page, Pages
 from sightline.adapters.store import Checkout, Store
 from sightline.adapters.writing import Writer
 from sightline.core import passages
-from sightline.core.dialects import list_price
 from sightline.errors import Cancelled, EmbedderError, EmbedderUnavailable, SettingsError, SightlineError
 from sightline.jobs import Progress, Report
 
@@ -252,7 +251,7 @@ class Filler:
         self, writer: Writer, model: Model, stored: Callable[[int], None]
     ) -> dict[str, EmbedderError]:
         """Asks a server for page after page, and stores each; the chunks that it refuses, by path."""
-        run = Pages(self._store, self._embedders, writer, model, not model.identity.version.endswith(BINARY))
+        run = Pages(self._store, self._embedders, writer, model)
         await run.begin(self._after(model))
         under_way: deque[tuple[Page, asyncio.Task[None]]] = deque()
         pages = 0
@@ -314,7 +313,7 @@ class Filler:
 
     async def _check_cost(self, model: Model) -> None:
         """Raises SettingsError where embedding what is missing costs more than was allowed."""
-        price = price_of(self._embedders, model)
+        price = self._embedders.price(model.kind)
         if not price:
             return
         pool = await self._store.pool()
@@ -325,15 +324,6 @@ class Filler:
                 f"embedding {self.pending:,} chunks with {model.kind.model} costs about ${dollars:.2f}",
                 hint="Run: sightline index --yes, or raise embedding.confirmAbove.",
             )
-
-
-def price_of(embedders: Embedders, model: Model) -> float | None:
-    """Dollars a million tokens; None where they are not known."""
-    kind, own = model.kind, embedders.settings.dollars_per_million_tokens
-    if not kind.is_remote or kind.provider == "ollama":
-        return 0.0
-    is_here = any(part in kind.url for part in ("//localhost", "//127.", "//[::1]"))
-    return own or (0.0 if is_here else list_price(kind.url, kind.model))
 
 
 def _matched(result: Result, ids: dict[tuple[str, bytes, int], int]) -> tuple[list[int], list[int]]:

@@ -115,6 +115,15 @@ class Embedders:
             self._remote[key] = RemoteEmbedder(address, identity, self.patience, self.courtesy)
         return self._remote[key]
 
+    def price(self, kind: Kind) -> float | None:
+        """Dollars a million tokens; None where they are not known."""
+        if not kind.is_remote or kind.provider == "ollama":
+            return 0.0
+        host = urlsplit(kind.url).hostname or ""
+        is_here = host in ("localhost", "::1") or host.startswith("127.")
+        own = self.settings.dollars_per_million_tokens
+        return own or (0.0 if is_here else dialects.list_price(kind.url, kind.model))
+
     @property
     def reranker(self) -> Reranker | None:
         """The second stage, where the settings name one."""

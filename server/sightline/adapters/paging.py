@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from sightline.adapters import lacking
-from sightline.adapters.embedders import Embedders, Model, cache_name
+from sightline.adapters.embedders import BINARY, Embedders, Model, cache_name
 from sightline.adapters.lacking import Lacking
 from sightline.adapters.remembering import Bodies
 from sightline.adapters.store import Store
@@ -36,13 +36,13 @@ class Page:
 class Pages:
     """One pass of one server's model over a checkout."""
 
-    def __init__(self, store: Store, embedders: Embedders, writer: Writer, model: Model, exact: bool) -> None:
+    def __init__(self, store: Store, embedders: Embedders, writer: Writer, model: Model) -> None:
         self._store = store
         self._writer = writer
         self._model = model
         self._remote = embedders.remote(model.kind, model.identity)
         self._courtesy = embedders.courtesy
-        self._exact = exact
+        self._is_exact = not model.identity.version.endswith(BINARY)
         self._bodies = Bodies(cache_name(model.identity), model.identity.dimensions)
         self._ids = np.zeros(0, np.int64)
         self._last = 0
@@ -106,7 +106,7 @@ class Pages:
         async with self._writer.transaction() as connection:
             ids = [page.chunks[place].chunk_id for place in got.tolist()]
             stored = await lacking.store(
-                connection, self._writer.repository_id, self._model.id, ids, vectors[got], exact=self._exact
+                connection, self._writer.repository_id, self._model.id, ids, vectors[got], exact=self._is_exact
             )
             hashes = [page.hashes[place] for place in new]
             await lacking.remember(connection, self._bodies, self._model.identity, hashes, vectors[new], took)
