@@ -333,6 +333,20 @@ async def test_requests_under_way_are_few_and_end_with_who_asked(server: Embeddi
     assert len(server.asked) == count
 
 
+@pytest.mark.parametrize("purpose", ["query", "document"])
+async def test_who_searches_waits_behind_no_batch(server: EmbeddingServer, purpose: dialects.Purpose) -> None:
+    model = model_of(server, batch_size=1)
+    server.delay = 30
+    asking = asyncio.create_task(model.embed_documents(TEXTS))
+    while server.now < 4:
+        await asyncio.sleep(0.01)
+    server.delay = 0
+    await asyncio.wait_for(model.embed_query("code like this", purpose), 10)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await model.close()
+
+
 async def test_a_server_that_fails_is_left_alone_and_then_tried(server: EmbeddingServer) -> None:
     server.stop()
     resting, model = (model_of(server, patience=replace(QUICK, failures=3, rest=rest)) for rest in (1000, 0.2))
