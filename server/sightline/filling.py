@@ -29,7 +29,7 @@ from sightline.jobs import Progress, Report
 AHEAD: Final = 3
 """Pages under way, so that the server has work while one is stored; this bounds the memory."""
 FILES: Final = 100
-MERGE_EVERY: Final = 32
+MERGE_EVERY: Final = 64
 BUDGET_SECONDS: Final = 120.0
 """How long a job goes on without a single vector; what is missing then is tried again later."""
 AGAIN_SECONDS, MOST_SECONDS = 1.0, 60.0
