@@ -165,7 +165,8 @@ async def test_a_server_that_dies_while_a_model_changes_leaves_no_trace(
         await index(undisturbed)
         server.delay = 0.002
         found = await dying(server, asyncio.create_task(index(workspace)), workspace)
-        assert {(each.hits[0].path, each.mode, each.lacks) for each in found} == {("store/session.py", "hybrid", ())}
+        answers = {(each.hits[0].path, each.mode, each.complete, each.lacks) for each in found}
+        assert answers == {("store/session.py", "hybrid", True, ())}
         assert await state_of(workspace) == await state_of(undisturbed)
         assert await workspace.models() == {"serving": OLLAMA, "former": "sightline-static"}
         for name in (OLLAMA, "sightline-static"):

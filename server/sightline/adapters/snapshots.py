@@ -35,9 +35,12 @@ PERCENT: Final = (
     " (select count(*) filter (where last_indexed_at is null) as unfinished from repositories"
     "  where id = any($1::int[])) r,"
     " (select count(*) as running, sum(files_done) as done, sum(files_total) as total from indexing_jobs"
-    "  where state = 'running' and repository_id = any($1::int[])) j"
+    "  where state = 'running' and phase <> 'embedding' and repository_id = any($1::int[])) j"
 )
-"""How much of the checkouts is indexed: 100 only when each one's first scan has ended and no job runs."""
+"""How much of the checkouts is indexed: 100 only when each one's first scan has ended and no job reads files.
+
+Vectors that are to come are counted apart; while another model's are, the answer of the one that serves lacks nothing.
+"""
 SERVING: Final = "coalesce((select embedder_id from repositories where id = ($1::int[])[1]), $2)"
 COSINE: Final = "-(embedding <#> $1)"
 """Of unit vectors; pgvector's own cosine measures both lengths again, for 40 % more time."""
