@@ -322,7 +322,8 @@ async def test_a_checkout_and_an_embedder_are_added_once(workspace: Workspace, s
     assert await store.repository("other", "/x", "x") not in ids
     identity = sightline.embedder.identity
     assert set(await asyncio.gather(*(store.embedder(identity) for _ in range(8)))) == {workspace.source.embedder_id}
-    assert [each.root for each in await store.checkouts("host")] == [Path("/x")]
+    (checkout,) = (await store.checkouts("host", workspace.source.embedder_id))[workspace.source.embedder_id]
+    assert checkout.root == Path("/x")
 
 
 async def test_files_below_a_path_are_those_and_no_namesakes(workspace: Workspace, folder: Files) -> None:
