@@ -125,6 +125,24 @@ async def test_the_query_box_chooses_files(workspace: Workspace, folder: Files) 
     assert answers == expected
 
 
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("json", ("method", "to_json", 4)),
+        ("kind:method json", ("method", "to_json", 4)),
+        ("kind:class json", ("class", "Tag", 0)),
+        ("kind:class,field json", ("class", "Tag", 0)),
+    ],
+)
+async def test_what_is_shown_is_of_the_kind_that_was_asked_for(
+    workspace: Workspace, folder: Files, query: str, shown: tuple[str, str, int]
+) -> None:
+    folder.write({"tags.py": 'class Tag:\n    """A tag."""\n\n    def to_json(self):\n        return json(self)\n'})
+    await index(workspace)
+    hit = (await search(workspace, query)).hits[0]
+    assert (hit.kind, hit.symbol, hit.best_line) == shown
+
+
 async def test_a_filter_that_is_none_is_an_error(workspace: Workspace) -> None:
     for query, message in (
         ("lnag:py x", "unknown filter"),

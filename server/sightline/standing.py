@@ -195,7 +195,11 @@ def _hit(
     lines = anchoring.lines_of(chunk.content)[first : last + 1]
     best = anchoring.best_line(lines, telling, chunk.signature)
     # A chunk may hold several short definitions, and is called after the first.
-    named = anchoring.defined_at(entry.candidate.definitions, first + best)
+    definitions = entry.candidate.definitions
+    named = anchoring.defined_at(definitions, first + best)
+    wanted = anchoring.of_kinds(definitions, first + best, query.filters.kinds)
+    if wanted is not None and (named is None or named.kind not in query.filters.kinds):
+        named, best = wanted, min(max(wanted.line_offset - first, 0), len(lines) - 1)
     return Hit(
         project_id=project_id,
         root=place.root,

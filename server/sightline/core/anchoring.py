@@ -125,6 +125,12 @@ def defined_at(definitions: Sequence[DefinedName], line: int) -> DefinedName | N
     return max(around, key=lambda each: (each.line_offset, -each.line_count), default=None)
 
 
+def of_kinds(definitions: Sequence[DefinedName], line: int, kinds: Collection[str]) -> DefinedName | None:
+    """The definition of one of the kinds that is nearest to a line: around it, if there is one."""
+    own = [each for each in definitions if each.kind in kinds]
+    return defined_at(own, line) or min(own, key=lambda each: abs(each.line_offset - line), default=None)
+
+
 def _beginnings(asked: frozenset[str], whole: frozenset[str]) -> tuple[str, ...]:
     """How the words of the query begin, whatever they are inflected to: but for the last letter (tries: try)."""
     terms = {term.lstrip("=") for term in asked} | whole
