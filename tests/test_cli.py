@@ -202,6 +202,19 @@ def test_ctrl_c_keeps_what_is_indexed(data_dir: Path, folder: Files) -> None:
     assert "Traceback" not in errors
 
 
+def test_who_waits_for_a_server_that_is_down_is_told(data_dir: Path, folder: Files) -> None:
+    folder.write({"a.py": STORE})
+    more = {"SIGHTLINE_EMBEDDING_PROVIDER": "ollama", "SIGHTLINE_EMBEDDING_URL": "http://127.0.0.1:9"}
+    process = subprocess.Popen(
+        command("index", folder.root), env=environment(data_dir) | more, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert "http://127.0.0.1:9 does not answer; trying again" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=600)
+    assert process.returncode == 130
+
+
 def under_way(process: subprocess.Popen[Any], data_dir: Path, folder: Files) -> dict[str, str]:
     """Waits until a process indexes; its job."""
     job: dict[str, str] = {}

@@ -132,6 +132,24 @@ async def test_words_are_found_while_the_server_is_down_and_vectors_once_it_is_b
     assert (answer.hits[0].path, answer.mode, answer.complete, answer.lacks) == ("store/session.py", "hybrid", True, ())
 
 
+async def test_a_folder_that_met_a_dead_server_first_is_whole_with_the_bundled_model_at_its_next_search(
+    data_dir: Path, server: EmbeddingServer, folder: Files
+) -> None:
+    folder.write(CODE)
+    server.stop()
+    async with opened(data_dir, provider="ollama", url=server.url) as workspaces:
+        workspace = await workspaces.open(folder.root)
+        await workspace.refresh(lambda step: None)
+        assert not (await search(workspace, QUESTION)).complete
+    async with opened(data_dir) as workspaces:
+        workspace = await workspaces.open(folder.root)
+        assert await workspace.models() == {"serving": OLLAMA, "building": "sightline-static"}
+        await workspace.refresh(lambda step: None)
+        answer = await search(workspace, QUESTION)
+        assert (answer.hits[0].path, answer.mode, answer.complete) == ("store/session.py", "hybrid", True)
+        assert (await workspace.models())["serving"] == "sightline-static"
+
+
 async def test_a_server_that_dies_while_it_indexes_leaves_no_trace(
     remote: Workspaces, server: EmbeddingServer, folder: Files, tmp_path: Path
 ) -> None:

@@ -171,6 +171,10 @@ class _Commands:
                     return FOUND
                 if yes:
                     await workspace.allow()
+                filler = workspace.indexer.filler
+                filler.changed = lambda: (
+                    printing.warn_once(f"{filler.problem}; trying again") if filler.problem else None
+                )
                 with printing.progress(quiet=as_json) as report:
                     summary = await workspace.index(report, force=force)
                 if summary.told and skipped:  # of the work of another process only its failures are known

@@ -186,7 +186,8 @@ class Filler:
     async def _once(self, writer: Writer, choice: Choice, report: Report) -> None:
         """One pass over all that is missing."""
         target, serving = choice.target, choice.serving
-        if serving.id != target.id and serving.is_remote:  # until the new one serves, what is saved needs the old one
+        # Until the new one serves, what is saved needs the old one; ours will soon, and waits for nobody.
+        if serving.id != target.id and serving.is_remote and target.is_remote:
             with contextlib.suppress(EmbedderError):
                 await self._fill_remote(writer, serving, lambda count: None)
         total, done = max(1, self.pending), 0

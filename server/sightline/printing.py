@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +38,12 @@ class _ChunksPerSecond(ProgressColumn):
         chunks = int(task.fields.get("chunks", 0))
         rate = f"{chunks / task.elapsed:,.0f}/s" if task.elapsed else ""
         return Text(f"{chunks:,} chunks {rate}", style="dim")
+
+
+@cache
+def warn_once(sentence: str) -> None:
+    """Says on stderr why something takes long, so that nobody waits for it without a word."""
+    sys.stderr.write(f"{sentence}\n")
 
 
 @contextlib.contextmanager

@@ -262,8 +262,10 @@ class Workspace:
         return [*scan.skipped, *unindexed(rows[each.path] for each in scan.found if each.path in rows)]
 
     async def models(self) -> dict[str, str]:
-        """The models that serve, did so before, or were refused."""
-        return await models(self.store, self.checkout.repository_id)
+        """The models that serve, did so before, were refused, or are being built."""
+        choice = await self._chooser.look()
+        building = {"building": choice.target.identity.name} if choice.target.id != choice.serving.id else {}
+        return await models(self.store, self.checkout.repository_id) | building
 
     async def roll_back(self) -> dict[str, str]:
         """Lets the model before serve again, or gives up the one that is being built; who serves now."""
