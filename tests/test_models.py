@@ -465,14 +465,20 @@ async def test_a_server_that_keeps_an_index_goes_on_by_itself(
     await asyncio.gather(keeping, return_exceptions=True)
 
 
-async def test_folders_of_different_models_are_interleaved_by_rank(
-    data_dir: Path, server: EmbeddingServer, folder: Files, tmp_path: Path
-) -> None:
+@pytest.fixture
+async def other(data_dir: Path, folder: Files, tmp_path: Path) -> Files:
+    """A copy, told apart by its paths, of a folder that was indexed with the bundled model."""
     folder.write(CODE)
-    other = Files(tmp_path / "other")
-    other.write({f"copy/{path}": text for path, text in CODE.items()})
     async with opened(data_dir) as workspaces:
         await index(await workspaces.open(folder.root))
+    copy = Files(tmp_path / "other")
+    copy.write({f"copy/{path}": text for path, text in CODE.items()})
+    return copy
+
+
+async def test_folders_of_different_models_are_interleaved_by_rank(
+    data_dir: Path, server: EmbeddingServer, folder: Files, other: Files
+) -> None:
     async with opened(data_dir, provider="ollama", url=server.url) as workspaces:
         second = await workspaces.open(other.root)
         await index(second)
@@ -496,13 +502,8 @@ async def test_folders_of_different_models_are_interleaved_by_rank(
 
 
 async def test_checkouts_of_one_project_may_have_different_models_and_are_interleaved_too(
-    data_dir: Path, server: EmbeddingServer, folder: Files, tmp_path: Path
+    data_dir: Path, server: EmbeddingServer, folder: Files, other: Files
 ) -> None:
-    folder.write(CODE)
-    other = Files(tmp_path / "other")
-    other.write({f"copy/{path}": text for path, text in CODE.items()})
-    async with opened(data_dir) as workspaces:
-        await index(await workspaces.open(folder.root))
     async with opened(data_dir, provider="ollama", url=server.url) as workspaces:
         first = await workspaces.open(folder.root)
         second = await workspaces.open(other.root, first.project.id)

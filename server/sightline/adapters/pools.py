@@ -189,14 +189,15 @@ class _Home:
         began = time.monotonic()
         self._check_open()
         await self._turn(place)
-        try:
-            self._check_open()
-            connection = await self._idle_one(place) or await self._opened(place, connect)
-        except BaseException as error:
-            self._end_turn(place)
-            if isinstance(error, SightlineError):
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._end_turn, place)
+            try:
+                self._check_open()
+                connection = await self._idle_one(place) or await self._opened(place, connect)
+            except SightlineError as error:
                 place.failed, place.last_error = place.failed + 1, str(error)
-            raise
+                raise
+            undo.pop_all()
         place.busy.add(connection)
         place.taken += 1
         place.most_busy = max(place.most_busy, len(place.busy))
@@ -263,11 +264,10 @@ class _Home:
         try:
             async with asyncio.timeout(self._limits.wait_seconds):
                 await place.turns.acquire()
-                try:
+                with contextlib.ExitStack() as undo:
+                    undo.callback(place.turns.release)
                     await self._turns.acquire()
-                except BaseException:
-                    place.turns.release()
-                    raise
+                    undo.pop_all()
         except TimeoutError as error:
             place.timed_out += 1
             busy, total = len(place.busy), sum(len(each.busy) for each in self.places.values())
@@ -288,33 +288,36 @@ class _Home:
         while place.idle:
             connection, since = place.idle.pop()
             is_fresh = time.monotonic() < since + self._limits.check_seconds
-            if not connection.is_closed() and (is_fresh or await self._answers(connection)):
+            if connection.is_closed():
+                self._ended(connection)
+            elif is_fresh or await self._answers(connection):
                 return connection
-            self._ended(connection)
         return None
 
     async def _answers(self, connection: asyncpg.Connection) -> bool:
+        """Whether it does; one that does not is ended."""
+        answer = None
         try:
             async with asyncio.timeout(self._limits.answer_seconds):
-                await connection.execute("select 1")
+                answer = await connection.execute("select 1")
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            return False
-        except BaseException:
-            self._ended(connection)
-            raise
-        return True
+            pass
+        finally:
+            if answer is None:
+                self._ended(connection)
+        return answer is not None
 
     async def _opened(self, place: _Place, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> asyncpg.Connection:
         is_full = self._open >= self._limits.total
         self._open += not is_full
+        connection: asyncpg.Connection | None = None
         try:
             if is_full:  # we have a turn, so one of the others must be idle
                 await self._close_least_used()
             connection = await self._pauses.through(connect)
-        except BaseException:
-            self._open -= 1
-            raise
-        place.opened += 1
+            place.opened += 1
+        finally:
+            self._open -= connection is None
         return connection
 
     async def _close_least_used(self) -> None:

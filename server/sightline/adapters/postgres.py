@@ -63,11 +63,10 @@ class Server:
             lease = await asyncio.to_thread(embedded.acquire, data_dir or embedded.default_data_dir())
             server = cls({"host": lease.host, "port": lease.port, "user": lease.user}, lease, limits)
             server._data_dir = data_dir
-        try:
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(server.close)
             await server._prepare()
-        except BaseException:
-            await server.close()
-            raise
+            undo.pop_all()
         return server
 
     @property
@@ -97,13 +96,12 @@ class Server:
 
     async def _prepared(self, database: str, seconds: float) -> asyncpg.Connection:
         connection = await self._connect(database, seconds)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(connection.terminate)
             if database != REGISTRY:
                 with translated():
                     await prepare_connection(connection)
-        except BaseException:
-            connection.terminate()
-            raise
+            undo.pop_all()
         return connection
 
     @contextlib.asynccontextmanager

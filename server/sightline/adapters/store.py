@@ -242,16 +242,15 @@ class Store:
     async def writer(self, repository_id: int, embedder_id: int, identity: Identity, *, wait: bool) -> Writer | None:
         """The right to write a checkout's rows; None where another process has it and we do not wait."""
         connection = await self._server.connect(self.database)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(connection.terminate)
             with translated():
                 if wait:
                     await connection.execute("select pg_advisory_lock($1, $2)", WRITER_LOCK, repository_id)
                 elif not await connection.fetchval("select pg_try_advisory_lock($1, $2)", WRITER_LOCK, repository_id):
                     await connection.close()
                     return None
-        except BaseException:
-            connection.terminate()
-            raise
+            undo.pop_all()
         return Writer(connection, self.project_id, repository_id, embedder_id, identity)
 
     @contextlib.asynccontextmanager
