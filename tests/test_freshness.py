@@ -154,7 +154,7 @@ def test_after_anything_the_index_is_that_of_a_fresh_one(world: World) -> None:
         )
     assert world.steps >= STEPS
     assert world.settled >= STEPS // 50
-    assert world.killed or STEPS < NORMAL
+    assert world.killed or STEPS <= NORMAL  # hypothesis leaves rules out of whole folders, and 200 steps are four
 
 
 class Checkout(RuleBasedStateMachine):
