@@ -444,22 +444,27 @@ async def test_a_server_that_keeps_an_index_goes_on_by_itself(
                 return answer
             await asyncio.sleep(0.02)
 
+    async def job(field: str, value: str) -> None:
+        while (await workspace.store.jobs(workspace.checkout.repository_id))[0][field] != value:
+            await asyncio.sleep(0.02)
+
     await asyncio.wait_for(until(3), PATIENCE)
+    await asyncio.wait_for(job("phase", "embedding"), PATIENCE)
     assert workspace.indexer.filler.stop()
-    while (await workspace.store.jobs(workspace.checkout.repository_id))[0]["state"] != "cancelled":
+    await asyncio.wait_for(job("state", "cancelled"), PATIENCE)
+    while workspace.indexer.filler.stop():  # its row says so a moment before it is forgotten here
         await asyncio.sleep(0.02)
-    assert not workspace.indexer.filler.stop()
     workspace.indexer.touch()
     folder.write({"new.py": "def later(): pass\n"})
     workspace.indexer.touch(["new.py"])
     answer = await asyncio.wait_for(until(4), PATIENCE)
     assert answer.mode == "lexical"
     assert (await workspace.store.jobs(workspace.checkout.repository_id))[0]["state"] == "running"
-    assert workspace.indexer.filler.pending == 4
+    while workspace.indexer.filler.pending != 4:
+        await asyncio.sleep(0.02)
     server.start()
     await asyncio.wait_for(until(0), PATIENCE)
-    while (await workspace.store.jobs(workspace.checkout.repository_id))[0]["state"] != "completed":
-        await asyncio.sleep(0.02)
+    await asyncio.wait_for(job("state", "completed"), PATIENCE)
     assert len(await vectors_of(workspace, OLLAMA)) == 4
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)

@@ -122,14 +122,16 @@ class Filler:
             self.problem = error
             await self._end(writer, "failed", str(error))
             raise
+        finally:
+            self._stopping.clear()
 
     def stop(self) -> bool:
-        """Ends the jobs that wait for vectors; whether there are any."""
-        self._stopping.set()
+        """Ends the jobs that wait for vectors, also before a pass has begun; whether there are any."""
+        if self._waiting:
+            self._stopping.set()
         return bool(self._waiting)
 
     async def _fill(self, writer: Writer, report: Report, seconds: float) -> int:
-        self._stopping.clear()
         choice = await self.chooser.look()
         if choice.is_whole:
             return await self._finish(writer, choice)

@@ -189,6 +189,8 @@ class Indexer:
             finally:
                 self._keep(run.later, wants_job=False)
             add(summary, run.summary)
+        if self.cancelled:  # while its last job was handed on
+            self.filler.stop()
         summary.seconds = time.monotonic() - started
         return summary
 
