@@ -129,6 +129,23 @@ def test_index_lists_what_is_left_out(data_dir: Path, folder: Files) -> None:
         assert line in done.stdout
 
 
+@pytest.mark.parametrize("look", [["status"], ["model", ""]])
+@pytest.mark.parametrize("is_configured", [False, True])
+def test_who_only_looks_at_a_folder_makes_no_project_of_it(
+    data_dir: Path, folder: Files, look: list[str], is_configured: bool
+) -> None:
+    config = json.dumps({"version": "1.0", "project": {"name": f"looked-at-{look[0]}"}})
+    folder.write({"a.py": STORE} | ({".sightline/config.json": config} if is_configured else {}))
+    done = run(data_dir, *look, folder.root)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"sightline: nothing of {folder.root.name} is indexed yet\n  Run: sightline index\n"
+    listed = json.loads(run(data_dir, "projects", "--json").stdout)["projects"]
+    assert str(folder.root.resolve()) not in [root for each in listed for root in each["roots"]]
+    assert not is_configured or (folder.root / ".sightline/config.json").read_text() == config
+    run(data_dir, "index", folder.root)
+    assert run(data_dir, *look, folder.root).returncode == 0
+
+
 def test_status_and_projects_tell_what_is_there(data_dir: Path, stocked: Files) -> None:
     run(data_dir, "index", stocked.root)
     status = json.loads(run(data_dir, "status", stocked.root, "--json").stdout)
@@ -219,7 +236,8 @@ def under_way(process: subprocess.Popen[Any], data_dir: Path, folder: Files) -> 
     """Waits until a process indexes; its job."""
     job: dict[str, str] = {}
     while not job.get("phase") and process.poll() is None:
-        job = json.loads(run(data_dir, "status", folder.root, "--json").stdout)["job"] or {}
+        status = run(data_dir, "status", folder.root, "--json")
+        job = (json.loads(status.stdout)["job"] or {}) if status.returncode == 0 else {}
     return job
 
 

@@ -62,7 +62,7 @@ async def test_everything_in_order_is_told(settings: Settings, opener: Opener, f
     ]
     assert_only_fails(checks)
     assert not any(check.hint for name, check in checks.items() if name != "leftovers")
-    assert checks["folder"].message.startswith("1 files to index; left out: ")
+    assert checks["folder"].message.startswith("1 file to index; left out: ")
     assert "1 secret" in checks["folder"].message
     assert checks["database"].message.endswith(", embedded")
 

@@ -143,7 +143,7 @@ async def test_what_is_left_out_for_its_content_is_told_by_every_run(workspace: 
     assert {(each.path, each.reason) for each in again.skipped} == expected
     assert {(each.path, each.reason) for each in await workspace.left_out()} == expected
     assert again.files_read == 0
-    assert again.sentence() == "0 files indexed: all 1 files are unchanged"
+    assert again.sentence() == "0 files indexed: the only file is unchanged"
     assert (await workspace.status())["files"] == 1
 
 
@@ -388,7 +388,7 @@ async def test_a_reader_forwards_what_it_is_told_and_hears_what_was_done(
             folder.write({"b.py": RETRY})
             reader.workspace.indexer.touch(["b.py"])
             await reader.until(lambda: reader.summaries)
-            assert reader.summaries[0].sentence() == "1 files indexed by another process"
+            assert reader.summaries[0].sentence() == "1 file indexed by another process"
             await reader.finds("retry_failed_uploads", "b.py")
             folder.write({f"many{number}/{'x' * 200}.py": f"def many_{number}(): pass\n" for number in range(1_500)})
             reader.workspace.indexer.touch([f"many{number}/{'x' * 200}.py" for number in range(1_500)])

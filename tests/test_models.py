@@ -277,7 +277,7 @@ async def test_one_text_that_cannot_be_embedded_is_told_and_keeps_no_other_back(
     folder.write(CODE)
     server.poison = "darker"
     workspace = await remote.open(folder.root)
-    with pytest.raises(EmbedderError, match=r"chunks of 1 files have no vector \(ui/colour.py: .*crashed"):
+    with pytest.raises(EmbedderError, match=r"chunks of 1 file have no vector \(ui/colour.py: .*crashed"):
         await index(workspace)
     assert set(await vectors_of(workspace, OLLAMA)) == {"net/upload.py", "store/session.py"}
     assert (await paths_of(workspace, "darker colour"))[0] == "ui/colour.py"

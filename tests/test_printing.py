@@ -111,7 +111,7 @@ def test_a_summary_lists_what_failed_and_all_that_is_left_out_when_asked(capsys:
     summary = Summary(files_seen=3, files_indexed=1, chunks_added=2, skipped=skipped, seconds=1.23)
     printing.show_summary(summary, listed=False)
     assert capsys.readouterr().out.splitlines() == [
-        "1 files indexed, 1 failed: 2 chunks new, 0 gone (1.2 s)", "  unreadable: [red]a.py [file] (permission denied)"
+        "1 file indexed, 1 failed: 2 chunks new, 0 gone (1.2 s)", "  unreadable: [red]a.py [file] (permission denied)"
     ]  # fmt: skip
     printing.show_summary(summary, listed=True)
     assert capsys.readouterr().out.splitlines()[2:] == ["  excluded: node_modules [folder]"]
@@ -164,7 +164,7 @@ async def test_a_status_tells_counts_and_the_last_job(
     output = capsys.readouterr().out
     assert re.search(r"languages +python 1\b", output)
     assert re.search(r"current since +20\d\d-", output)
-    assert "completed: 1 files indexed" in output
+    assert "completed: 1 file indexed" in output
 
 
 def test_projects_are_listed_with_their_folders(capsys: pytest.CaptureFixture[str]) -> None:

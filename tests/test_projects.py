@@ -139,12 +139,12 @@ async def test_four_processes_on_a_new_folder_make_one_project(
 ) -> None:
     started = [
         subprocess.Popen(
-            command("status", folder.root, "--json"), env=environment(data_dir), stdout=subprocess.PIPE, text=True
+            command("index", folder.root, "--json"), env=environment(data_dir), stdout=subprocess.PIPE, text=True
         )
         for _ in range(4)
     ]
     outputs = [await asyncio.to_thread(each.communicate, timeout=300) for each in started]
-    assert len({json.loads(output)["project"] for output, _ in outputs}) == 1
+    assert len({json.loads(output)["projectId"] for output, _ in outputs}) == 1
     assert await count_of(sightline.server, folder.root) == (1, 1)
 
 

@@ -196,7 +196,7 @@ class _Commands:
         async def run() -> int:
             _checked(project)
             async with self._open(settings) as sightline:
-                workspace = await sightline.open(_absolute(folder), project)
+                workspace = await sightline.open(_absolute(folder), project, make=False)
                 status = await workspace.status()
             if as_json:
                 typer.echo(
@@ -221,7 +221,7 @@ class _Commands:
             if action not in ("", "rollback"):
                 raise SettingsError(f"{action!r} is no action", hint="Write: sightline model rollback")
             async with self._open(settings) as sightline:
-                workspace = await sightline.open(_absolute(folder), project)
+                workspace = await sightline.open(_absolute(folder), project, make=False)
                 found = await (workspace.roll_back() if action else workspace.models())
             for name, model in found.items():
                 typer.echo(f"{name:8} {model}")

@@ -14,6 +14,7 @@ from sightline.adapters import embedded, files, postgres
 from sightline.adapters.embedders import Embedders
 from sightline.core import grammars, languages
 from sightline.errors import DatabaseError, SightlineError
+from sightline.jobs import counted
 from sightline.settings import Settings
 
 if TYPE_CHECKING:
@@ -126,6 +127,6 @@ def _folder(folder: Path, settings: Settings) -> Check:
     for each in scan.skipped:
         reasons[each.reason] = reasons.get(each.reason, 0) + 1
     left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "nothing"
-    message = f"{len(scan.found)} files to index; left out: {left_out}"
+    message = f"{counted(len(scan.found))} to index; left out: {left_out}"
     hint = "" if scan.found else "Is everything ignored? `sightline index --skipped` lists it."
     return Check("folder", bool(scan.found), message, hint)

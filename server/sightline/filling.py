@@ -24,7 +24,7 @@ from sightline.adapters.store import Checkout, Store
 from sightline.adapters.writing import Writer
 from sightline.core import passages
 from sightline.errors import Cancelled, EmbedderError, EmbedderUnavailable, SettingsError, SightlineError
-from sightline.jobs import Progress, Report
+from sightline.jobs import Progress, Report, counted
 
 AHEAD: Final = 3
 """Pages under way, so that the server has work while one is stored; this bounds the memory."""
@@ -207,7 +207,7 @@ class Filler:
             if failed:
                 path, error = next(iter(failed.items()))
                 hint = error.hint or "They are searchable by words, and asked for again with the next job."
-                raise EmbedderError(f"chunks of {len(failed)} files have no vector ({path}: {error})", hint=hint)
+                raise EmbedderError(f"chunks of {counted(len(failed))} have no vector ({path}: {error})", hint=hint)
         else:
             await self._fill_local(writer, target, stored)
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -61,7 +61,7 @@ class Indexer:
         self._must_rest = must_rest
         self._cancelled = asyncio.Event()
         self._preferred: frozenset[str] = frozenset()
-        self._wants_job = False
+        self._asked = self._answered = 0  # how often a job was wanted, and what of that the last one to begin is for
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
         self._going = asyncio.Event()
@@ -74,15 +74,18 @@ class Indexer:
         Raises FolderError for a path that leaves the checkout.
         """
         paths = tuple(paths)
+        self._note(paths, force=force)
+        self._asked += as_job or WHOLE in paths
+        self._wake.set()
+        self._moved.set()
+
+    def _note(self, paths: Sequence[str], *, force: bool) -> None:
         for path in filter(None, paths):
             parts(path)
-        self._wants_job = self._wants_job or as_job or WHOLE in paths
         for path in paths:
             if path.rpartition("/")[2] in IGNORE_FILES:
                 path = path.rpartition("/")[0]
             self._touched[path] = force or self._touched.get(path, False)
-        self._wake.set()
-        self._moved.set()
 
     def reconcile(self) -> None:
         """Looks at everything, in case that nobody told us of a change; no job, since nobody waits for it."""
@@ -112,7 +115,7 @@ class Indexer:
     @property
     def is_asked(self) -> bool:
         """Whether somebody waits for a job."""
-        return self._wants_job
+        return self._asked > self._answered
 
     @property
     def paused(self) -> bool:
@@ -140,11 +143,11 @@ class Indexer:
         if not self._touched:
             return
         batch, self._touched = self._touched, {}
-        as_job, self._wants_job = self._wants_job, False
+        as_job, self._answered = self.is_asked, self._asked
         try:
             await seat.forward(batch, as_job=as_job)
         except BaseException:
-            self._keep(batch, wants_job=as_job)
+            self._keep(batch, as_job=as_job)
             raise
 
     async def keep(self, report: Report, told: Callable[[State], None], look: float = keeping.TAKEOVER_SECONDS) -> None:
@@ -173,41 +176,47 @@ class Indexer:
         summary = Summary()
         self._cancelled.clear()
         while not self.cancelled:
+            asked = self._asked  # whose job comes while we read the jobs is heard in the next round
             left = await self._taken_over(writer)
-            if not self._touched:
-                self._wants_job = False
+            if self._touched:
+                await writer.catch_up()
+                add(summary, await self._round(writer, report, left, asked))
+            elif self._asked == asked:
+                self._answered = asked
                 break
-            await writer.catch_up()
-            touched, self._touched = self._touched, {}
-            wanted, self._wants_job = self._wants_job, False
-            run = Run(touched, left, wanted, writer, report, Summary(), datetime.now(UTC))
-            try:
-                await self._settle(run)
-            except BaseException:
-                self._keep(touched, wants_job=wanted)
-                raise
-            finally:
-                self._keep(run.later, wants_job=False)
-            add(summary, run.summary)
         if self.cancelled:  # while its last job was handed on
             self.filler.stop()
         summary.seconds = time.monotonic() - started
         return summary
 
-    def _keep(self, touched: dict[str, bool], *, wants_job: bool) -> None:
+    async def _round(self, writer: Writer, report: Report, left: Sequence[Unfinished], asked: int) -> Summary:
+        """Does all that is touched now."""
+        touched, self._touched = self._touched, {}
+        as_job, self._answered = self.is_asked or bool(left), asked
+        run = Run(touched, left, as_job, writer, report, Summary(), datetime.now(UTC))
+        try:
+            await self._settle(run)
+        except BaseException:
+            self._keep(touched, as_job=as_job)
+            raise
+        finally:
+            self._keep(run.later, as_job=False)
+        return run.summary
+
+    def _keep(self, touched: Mapping[str, bool], *, as_job: bool) -> None:
         """What could not be done stays touched, beside what was touched meanwhile."""
         for path, force in touched.items():
             self._touched[path] = force or self._touched.get(path, False)
-        self._wants_job = self._wants_job or wants_job
+        self._asked += as_job
 
     async def _taken_over(self, writer: Writer) -> list[Unfinished]:
         """Jobs that somebody asked for or a dead writer left; from now on they are ours."""
-        if not (writer.is_new or self._wants_job):
+        if not (writer.is_new or self.is_asked):
             return []
         await writer.recall_bodies()
         left = await writer.unfinished_jobs()
         for job in left:
-            self.touch(job.paths or (WHOLE,), force=job.kind == "force", as_job=True)
+            self._note(job.paths or (WHOLE,), force=job.kind == "force")
         writer.is_new = False
         return left
 
@@ -355,7 +364,7 @@ class Indexer:
     def _is_urgent(self, run: Run) -> bool:
         """Whether somebody has saved a few files, which do not wait for the end of a long job."""
         few = 0 < len(self._touched) <= FEW and WHOLE not in self._touched
-        return few and not (run.is_errand or self._wants_job or self.cancelled)
+        return few and not (run.is_errand or self.is_asked or self.cancelled)
 
     async def _run_errand(self, plan: Plan, run: Run) -> None:
         """Brings what was saved up to date, while no batch is under way that may hold the same files."""
@@ -369,7 +378,7 @@ class Indexer:
             await self._execute(its, errand)
             await run.writer.merge()
         except BaseException:
-            self._keep(touched, wants_job=False)
+            self._keep(touched, as_job=False)
             raise
         run.done |= {found.path for found, _ in its.to_read} | {row.path for row in its.gone}
         add(run.errands, errand.summary)
@@ -380,8 +389,7 @@ class Indexer:
         """One batch; where a worker dies on it, its halves, until the one file that kills is found and left out."""
         stored = await self._store.chunks([row.id for _, row in batch if row is not None and row.outcome == INDEXED])
         tasks = tuple(task_of(found, row, stored.get(row.id, ()) if row else (), plan) for found, row in batch)
-        asks = recall is not None
-        task = Task(self.checkout.root, self._rules, tasks, self._chooser.current.direct, asks)
+        task = Task(self.checkout.root, self._rules, tasks, self._chooser.current.direct, recall is not None)
         try:
             return [await self._workers.run(task, recall or recall_nothing)]
         except AnalysisError:

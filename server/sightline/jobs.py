@@ -68,7 +68,7 @@ class Summary:
         if self.told:
             return self.told
         if self.files_indexed or self.files_removed:
-            parts = [f"{self.files_indexed} files indexed"]
+            parts = [f"{counted(self.files_indexed)} indexed"]
             parts += [f"{self.files_removed} removed"] if self.files_removed else []
             parts += [f"{len(self.failed)} failed"] if self.failed else []
             return f"{', '.join(parts)}: {self.chunks_added} chunks new, {self.chunks_removed} gone"
@@ -78,12 +78,18 @@ class Summary:
                 return f"0 files indexed: {', '.join(lost[:3])}{', ...' if lost[3:] else ''} not found"
             return f"0 files indexed: {len(self.failed)} failed ({_reasons(self.failed)})"
         if self.files_unchanged:
-            return f"0 files indexed: all {self.files_unchanged} files are unchanged"
+            unchanged = "the only file is" if self.files_unchanged == 1 else f"all {self.files_unchanged} files are"
+            return f"0 files indexed: {unchanged} unchanged"
         if self.skipped:
             return f"0 files indexed: everything is left out ({_reasons(self.skipped)})"
         return "0 files indexed: the folder is empty"
 
 
+def counted(files: int) -> str:
+    """As it is said of one or of many."""
+    return f"{files} file" if files == 1 else f"{files} files"
+
+
 def _reasons(skipped: Sequence[Skipped]) -> str:
-    counted = Counter(each.reason for each in skipped)
-    return ", ".join(f"{reason}: {count}" for reason, count in counted.items())
+    found = Counter(each.reason for each in skipped)
+    return ", ".join(f"{reason}: {count}" for reason, count in found.items())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from sightline.adapters.signals import WHOLE, Ears, Seat
 from sightline.adapters.store import Store
 from sightline.errors import DatabaseUnavailable, FolderError, SightlineError
-from sightline.jobs import Report, State, Summary
+from sightline.jobs import Report, State, Summary, counted
 
 if TYPE_CHECKING:  # which calls `keep`
     from sightline.indexing import Indexer
@@ -99,7 +99,7 @@ class _News:
         if self._heard <= self._told or time.monotonic() < self._told + NEWS_SECONDS:
             return None
         files, self._files, self._told = self._files, 0, time.monotonic()
-        return Summary(files_indexed=files, told=f"{files} files indexed by another process")
+        return Summary(files_indexed=files, told=f"{counted(files)} indexed by another process")
 
     def _touched(self, paths: Sequence[str], force: bool, as_job: bool) -> None:
         if not self.writes:

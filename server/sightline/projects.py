@@ -75,10 +75,11 @@ class Projects:
         self._workflow = workflow or Workflow("", 0)
         self.registry = Registry(server, host_id)
 
-    async def resolve(self, folder: Path | None, project_id: str | None = None) -> Project:
+    async def resolve(self, folder: Path | None, project_id: str | None = None, *, make: bool = True) -> Project:
         """The project that was named, else the config file's, the active one, the folder's own, or the default one.
 
         The first that applies decides, and its failure is the answer: nothing falls through to another project.
+        Who only looks makes none: ProjectNotFound where the folder has none yet.
         """
         if folder is not None:
             _storable(folder)
@@ -88,13 +89,13 @@ class Projects:
         trace = ["explicit: no id was given"]
         file = await asyncio.to_thread(configfiles.find, folder) if folder is not None else None
         if file is not None:
-            return await self._configured(file, trace)
+            return await self._configured(file, trace, make)
         trace.append(_no_config(folder))
         active = await self._workflow.active()
         if active.project_id is not None:
             return await self._active(active.project_id, folder, trace)
         trace.append(f"workflow: {active.reason}")
-        return await (self._own(folder, trace) if folder is not None else self._default(trace))
+        return await (self._own(folder, trace, make) if folder is not None else self._default(trace))
 
     async def explicit(self, project_id: str) -> Project:
         """The project of this id, or ProjectNotFound; never another."""
@@ -116,7 +117,7 @@ class Projects:
         found = await self.explicit(ids[0])
         return replace(found, trace=("explicit: project: in the query names it",))
 
-    async def _configured(self, file: ConfigFile, trace: Sequence[str]) -> Project:
+    async def _configured(self, file: ConfigFile, trace: Sequence[str], make: bool) -> Project:
         """The config file's project, which is created or renamed as the file says; its id gets into the file."""
         config = await asyncio.to_thread(file.read)
         root = _storable(file.root)
@@ -124,9 +125,12 @@ class Projects:
         found = await self.registry.used("id", own.id, root) if own.id else None
         told = f"config: {file.name}"
         if found is None or not _is_as_configured(found, config):
+            key, replaced = config_key(own.name), folder_key(self._host_id, root)
+            if not (make or await self.registry.has(own.id, key, replaced)):
+                raise _nothing(file.root)
             wish = Wish(
-                config_key(own.name), own.name, root, own.id or None, own.database_name or None, is_configured=True,
-                description=config.description, replaces=folder_key(self._host_id, root),
+                key, own.name, root, own.id or None, own.database_name or None, is_configured=True,
+                description=config.description, replaces=replaced,
             )  # fmt: skip
             claimed = await self.registry.claim(wish)
             async with self.registry.completed(claimed.id) as found:
@@ -144,10 +148,13 @@ class Projects:
             ) from error
         return replace(_told(found, "workflow", (*trace, "workflow: the server says that it is active")), root=folder)
 
-    async def _own(self, folder: Path, trace: Sequence[str]) -> Project:
+    async def _own(self, folder: Path, trace: Sequence[str], make: bool) -> Project:
         root = _storable(folder)
         key = folder_key(self._host_id, root)
-        found = await self.registry.used("key", key) or await self._made(Wish(key, folder.name or "root", root))
+        found = await self.registry.used("key", key)
+        if found is None and not (make or await self.registry.has(key)):
+            raise _nothing(folder)
+        found = found or await self._made(Wish(key, folder.name or "root", root))
         told = f"folder: the own project of {folder.name}"
         return replace(_told(found, "folder", (*trace, told)), root=folder)
 
@@ -221,6 +228,10 @@ class Projects:
 
 def _told(entry: Entry, resolved_by: ResolvedBy, trace: tuple[str, ...]) -> Project:
     return Project(entry.id, entry.name, entry.database, resolved_by, trace)
+
+
+def _nothing(folder: Path) -> ProjectNotFound:
+    return ProjectNotFound(f"nothing of {folder.name or 'this folder'} is indexed yet", hint="Run: sightline index")
 
 
 def _is_as_configured(entry: Entry, config: Config) -> bool:

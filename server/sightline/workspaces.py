@@ -84,10 +84,13 @@ class Workspaces:
         finally:
             await server.close()
 
-    async def open(self, folder: Path, project_id: str | None = None) -> Workspace:
-        """The workspace of an absolute folder; below a config file's folder, that one's, narrowed to the folder."""
+    async def open(self, folder: Path, project_id: str | None = None, *, make: bool = True) -> Workspace:
+        """The workspace of an absolute folder; below a config file's folder, that one's, narrowed to the folder.
+
+        ProjectNotFound where the folder has no project yet and none shall be made.
+        """
         asked = await asyncio.to_thread(files.resolved, folder)
-        project = await self.projects.resolve(asked, project_id)
+        project = await self.projects.resolve(asked, project_id, make=make)
         root = project.root or asked
         settings = self.settings.within(project.options)
         store = Store(self.server, project.database, project.id)

@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -17,7 +17,9 @@ import pytest
 from pgvector import HalfVector
 
 from adapters.external import External
+from adapters.relay import Relay
 from adapters.servers import PATIENCE, fast_disk, kill_server, open_folder
+from sightline.adapters.copying import copy
 from sightline.adapters.embedded import Place
 from sightline.adapters.files import current
 from sightline.adapters.pools import Limits
@@ -403,6 +405,26 @@ async def test_a_server_before_15_is_refused(external: External, tmp_path: Path)
             await check_requirements(connection)
         assert_well_told(caught.value)
         await connection.close()
+
+
+@pytest.mark.parametrize("is_ended_by_us", [False, True])
+async def test_a_copy_whose_other_end_is_gone_ends(external: External, is_ended_by_us: bool) -> None:
+    async with Relay(external.socket) as relay:
+        connection = await asyncpg.connect(relay.url)
+        await connection.execute("create temp table big (content text)")
+
+        def rows() -> Iterator[tuple[str]]:
+            relay.forget()
+            for _ in range(100):
+                yield ("x" * 1_000_000,)
+
+        copying = asyncio.create_task(copy(connection, "big", ("content",), rows()))
+        assert not (await asyncio.wait([copying], timeout=0.3))[0]
+        connection.terminate() if is_ended_by_us else relay.end()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(copying), PATIENCE)
+        assert copying.done()
+        assert connection.is_closed()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
+from sightline.adapters.copying import copy
 from sightline.adapters.files import Skipped
 
 JOB_LOCK: Final = 0x5167_0005
@@ -148,15 +149,13 @@ async def forget_old(connection: Connection, repository_id: int) -> None:
 
 
 async def record_events(
-    connection: Connection, repository_id: int, events: Sequence[tuple[str, str]], detected_at: datetime
+    connection: asyncpg.Connection, repository_id: int, events: Sequence[tuple[str, str]], detected_at: datetime
 ) -> None:
     """`events` are pairs of path and change type."""
     if events:
-        await connection.copy_records_to_table(
-            "change_events",
-            columns=("repository_id", "relative_path", "change_type", "detected_at"),
-            records=[(repository_id, path, change, detected_at) for path, change in events],
-        )
+        columns = ("repository_id", "relative_path", "change_type", "detected_at")
+        rows = [(repository_id, path, change, detected_at) for path, change in events]
+        await copy(connection, "change_events", columns, rows)
 
 
 async def record_generation(connection: Connection, generation: Generation) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
+from sightline.adapters.copying import copy
 from sightline.adapters.embedding import Identity
 from sightline.adapters.merging import insert_vector_segment
 from sightline.adapters.pools import Pool
@@ -96,13 +97,9 @@ async def store(
         return 0
     place_of = {chunk: place for place, chunk in enumerate(chunk_ids)}
     own = vectors[[place_of[row[0]] for row in rows]]
-    await connection.copy_records_to_table(
-        "embeddings",
-        columns=("chunk_id", "embedder_id", "embedding"),
-        records=[
-            (row[0], embedder_id, HalfVector(vector) if exact else None) for row, vector in zip(rows, own, strict=True)
-        ],
-    )
+    await copy(connection, "embeddings", ("chunk_id", "embedder_id", "embedding"), [
+        (row[0], embedder_id, HalfVector(vector) if exact else None) for row, vector in zip(rows, own, strict=True)
+    ])  # fmt: skip
     kinds = [kind_bits((row[2], *(row[3] or ()))) | KINDS.index(row[2]) << OWN_KIND_SHIFT for row in rows]
     shared = (
         repository_id, len(rows), np.array([row[0] for row in rows], "<i8").tobytes(),

@@ -9,6 +9,7 @@ from typing import Any, Final
 import asyncpg
 import numpy as np
 
+from sightline.adapters.copying import copy
 from sightline.adapters.machine import give_back_memory
 from sightline.core import bits
 from sightline.core.segments import MAX_CHUNKS, PackedWords, merge
@@ -27,11 +28,8 @@ async def insert_word_segment(connection: asyncpg.Connection, shared: tuple[Any,
         " values ($1, $2, $3, $4, $5, $6, $7) returning id",
         *shared, words.lengths.astype("<u2").tobytes(), words.directory,
     )  # fmt: skip
-    await connection.copy_records_to_table(
-        "postings",
-        columns=("segment_id", "block", "data"),
-        records=[(segment_id, number, data) for number, data in enumerate(words.blocks)],
-    )
+    blocks = [(segment_id, number, data) for number, data in enumerate(words.blocks)]
+    await copy(connection, "postings", ("segment_id", "block", "data"), blocks)
 
 
 async def insert_vector_segment(

@@ -18,6 +18,7 @@ from typing import IO, Any, Final
 import asyncpg
 
 from sightline.adapters import migrations
+from sightline.adapters.copying import ending
 from sightline.adapters.postgres import quoted, translated
 from sightline.errors import FolderError, ProjectConflict, SightlineError
 
@@ -141,7 +142,8 @@ async def _read_table(connection: asyncpg.Connection, archive: zipfile.ZipFile, 
             while piece := stream.read(PIECE):
                 yield piece
 
-    await connection.copy_to_table(name, source=pieces(), columns=table.columns, format="binary")
+    async with ending(connection):
+        await connection.copy_to_table(name, source=pieces(), columns=table.columns, format="binary")
 
 
 async def _refuse_used(connection: asyncpg.Connection) -> None:

@@ -103,6 +103,14 @@ class Registry:
             raise not_found(project_id)
         return Entry(*row)
 
+    async def has(self, *known: str) -> bool:
+        """Whether there is a project of one of these ids and keys, in whatever state."""
+        pool = await self._server.pool(REGISTRY)
+        with translated():
+            return bool(
+                await pool.fetchval("select exists (select from projects where id = any($1) or key = any($1))", known)
+            )
+
     async def called(self, name: str) -> tuple[str, ...]:
         """The ids of the projects that have this id or this name."""
         pool = await self._server.pool(REGISTRY)

@@ -17,6 +17,7 @@ from pgvector import HalfVector
 
 from sightline.adapters import journal
 from sightline.adapters.analysing import ReadFile, Result
+from sightline.adapters.copying import copy
 from sightline.adapters.embedding import Identity
 from sightline.adapters.files import Skipped, Stat
 from sightline.adapters.merging import insert_vector_segment, insert_word_segment, merge_segments
@@ -304,19 +305,18 @@ class Writer:
         ids = [row[0] for row in await self._connection.fetch(
             "select nextval(pg_get_serial_sequence('code_chunks', 'id')) from generate_series(1, $1)", len(rows)
         )]  # fmt: skip
-        copy = self._connection.copy_records_to_table
-        await copy("code_chunks", columns=CHUNK_COLUMNS, records=[
+        await copy(self._connection, "code_chunks", CHUNK_COLUMNS, [
             (chunk_id, file_id, self._project_id, row.content, row.text_hash, row.document_hash,
              row.position.start_line, row.position.end_line, row.position.start_byte, row.position.end_byte,
              row.kind, row.symbol, row.container, row.signature, row.doc, row.outline)
             for chunk_id, (file_id, row) in zip(ids, rows, strict=True)
         ])  # fmt: skip
-        await copy("definitions", columns=DEFINITION_COLUMNS, records=[
+        await copy(self._connection, "definitions", DEFINITION_COLUMNS, [
             (chunk_id, each.name, each.folded, each.initials, each.kind, each.depth, each.line_offset, each.line_count, each.container)
             for chunk_id, (_, row) in zip(ids, rows, strict=True) for each in row.definitions
         ])  # fmt: skip
         if result.embedder_id:
-            await copy("embeddings", columns=("chunk_id", "embedder_id", "embedding"), records=[
+            await copy(self._connection, "embeddings", ("chunk_id", "embedder_id", "embedding"), [
                 (chunk_id, result.embedder_id, HalfVector(vector))
                 for chunk_id, vector in zip(ids, result.vectors, strict=True)
             ])  # fmt: skip
