@@ -224,10 +224,10 @@ async def test_a_folder_that_nobody_may_write_has_its_project_all_the_same(
     file = configure(tmp_path, f"shop-{tmp_path.name}")
     before = file.read_bytes()
     projects = sightline.projects
-    first = await projects._configured(Protected(tmp_path, FILE), [])
+    first = await projects._configured(Protected(tmp_path, FILE), [], make=True)
     assert first.trace == (f"config: {FILE}, into which the id could not be written (Read-only file system)",)
     assert file.read_bytes() == before
-    assert (await projects._configured(Protected(tmp_path, FILE), [])).id == first.id
+    assert (await projects._configured(Protected(tmp_path, FILE), [], make=True)).id == first.id
     assert (await sightline.open(tmp_path)).project.id == first.id == config_of(tmp_path)["project"]["id"]
 
 

@@ -119,12 +119,12 @@ async def test_scenario_6_five_projects_are_made_in_five_seconds(
 
 
 async def test_scenario_9_a_job_of_an_explicit_project_is_kept(data_dir: Path, shop: Files, tmp_path: Path) -> None:
-    project = await asyncio.to_thread(did, data_dir, "status", shop.root)
+    project = (await asyncio.to_thread(did, data_dir, "index", shop.root))["projectId"]
     other = Files(tmp_path.resolve() / "other")
     other.write({"c.py": CODE})
-    done = await asyncio.to_thread(did, data_dir, "index", other.root, "--project", project["project"])
-    assert done["projectId"] == project["project"]
-    ((_, _, name, _),) = await asked(data_dir, PROJECT, project["project"])
+    done = await asyncio.to_thread(did, data_dir, "index", other.root, "--project", project)
+    assert done["projectId"] == project
+    ((_, _, name, _),) = await asked(data_dir, PROJECT, project)
     async with database(data_dir, name) as connection:
         row = await connection.fetchrow("select state, files_done from indexing_jobs where id = $1", done["job"])
     assert tuple(row) == ("completed", 1)

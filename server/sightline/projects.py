@@ -89,13 +89,13 @@ class Projects:
         trace = ["explicit: no id was given"]
         file = await asyncio.to_thread(configfiles.find, folder) if folder is not None else None
         if file is not None:
-            return await self._configured(file, trace, make)
+            return await self._configured(file, trace, make=make)
         trace.append(_no_config(folder))
         active = await self._workflow.active()
         if active.project_id is not None:
             return await self._active(active.project_id, folder, trace)
         trace.append(f"workflow: {active.reason}")
-        return await (self._own(folder, trace, make) if folder is not None else self._default(trace))
+        return await (self._own(folder, trace, make=make) if folder is not None else self._default(trace))
 
     async def explicit(self, project_id: str) -> Project:
         """The project of this id, or ProjectNotFound; never another."""
@@ -117,7 +117,7 @@ class Projects:
         found = await self.explicit(ids[0])
         return replace(found, trace=("explicit: project: in the query names it",))
 
-    async def _configured(self, file: ConfigFile, trace: Sequence[str], make: bool) -> Project:
+    async def _configured(self, file: ConfigFile, trace: Sequence[str], *, make: bool) -> Project:
         """The config file's project, which is created or renamed as the file says; its id gets into the file."""
         config = await asyncio.to_thread(file.read)
         root = _storable(file.root)
@@ -148,7 +148,7 @@ class Projects:
             ) from error
         return replace(_told(found, "workflow", (*trace, "workflow: the server says that it is active")), root=folder)
 
-    async def _own(self, folder: Path, trace: Sequence[str], make: bool) -> Project:
+    async def _own(self, folder: Path, trace: Sequence[str], *, make: bool) -> Project:
         root = _storable(folder)
         key = folder_key(self._host_id, root)
         found = await self.registry.used("key", key)

@@ -60,7 +60,8 @@ async def test_texts_come_back_as_unit_vectors_in_their_order(server: EmbeddingS
     await model.close()
     assert np.allclose(done.vectors, expected(server, TEXTS), atol=1e-5)
     assert np.allclose(query, expected(server, ["retry an upload"], "search_query: ")[0], atol=1e-5)
-    assert [len(asked.texts) for asked in server.asked] == [8, 8, 4, 1]
+    assert sorted(len(asked.texts) for asked in server.asked[:3]) == [4, 8, 8]
+    assert len(server.asked[3].texts) == 1
     assert server.texts[0].startswith("search_document: def retry")
     assert {asked.path for asked in server.asked} == {"/api/embed" if provider == "ollama" else "/v1/embeddings"}
     assert not done.failed

@@ -58,6 +58,7 @@ async def status(session: Session, params: messages.StatusParams) -> messages.St
 
     named = [session.folder_of(params.folder)] if params.folder is not None else list(session.folders.values())
     folders = await _of_project(session, params, named)
+    found = tuple([each.status() for each in folders])  # before their jobs: those of one that is current have ended
     jobs: list[messages.Job] = []
     problem = session.problem or next(
         (each.problem for each in folders if isinstance(each.problem, DatabaseError)), None
@@ -74,7 +75,7 @@ async def status(session: Session, params: messages.StatusParams) -> messages.St
         database=str(problem) if problem else "external" if session.settings.database.url else "embedded",
         model=session.settings.embedding.model or session.settings.embedding.provider,
         projects=tuple(to_project(each) for each in projects.values()),
-        folders=tuple(each.status() for each in folders),
+        folders=found,
         jobs=tuple(jobs),
         pools=tuple(
             messages.PoolStatus(**asdict(each))
