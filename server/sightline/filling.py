@@ -267,7 +267,7 @@ class Filler:
                 page = await run.page()
                 if page is not None:
                     under_way.append((page, asyncio.create_task(run.embed(page))))
-                if page is not None and len(under_way) < AHEAD:
+                if page is not None and len(under_way) < (1 if self._embedders.courtesy.is_wanted else AHEAD):
                     continue
                 if not under_way:
                     return run.failed
