@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -144,11 +144,8 @@ class Indexer:
             return
         batch, self._touched = self._touched, {}
         as_job, self._answered = self.is_asked, self._asked
-        try:
+        with self._kept(batch, as_job=as_job):
             await seat.forward(batch, as_job=as_job)
-        except BaseException:
-            self._keep(batch, as_job=as_job)
-            raise
 
     async def keep(self, report: Report, told: Callable[[State], None], look: float = keeping.TAKEOVER_SECONDS) -> None:
         """Keeps the index current for ever: as its writer, or as one that forwards to the writer and may take over."""
@@ -195,16 +192,22 @@ class Indexer:
         as_job, self._answered = self.is_asked or bool(left), asked
         run = Run(touched, left, as_job, writer, report, Summary(), datetime.now(UTC))
         try:
-            await self._settle(run)
-        except BaseException:
-            self._keep(touched, as_job=as_job)
-            raise
+            with self._kept(touched, as_job=as_job):
+                await self._settle(run)
         finally:
             self._keep(run.later, as_job=False)
         return run.summary
 
+    @contextlib.contextmanager
+    def _kept(self, touched: Mapping[str, bool], *, as_job: bool) -> Iterator[None]:
+        """What the block did not do to its end stays touched."""
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._keep, touched, as_job=as_job)
+            yield
+            undo.pop_all()
+
     def _keep(self, touched: Mapping[str, bool], *, as_job: bool) -> None:
-        """What could not be done stays touched, beside what was touched meanwhile."""
+        """Touches again, beside what was touched meanwhile."""
         for path, force in touched.items():
             self._touched[path] = force or self._touched.get(path, False)
         self._asked += as_job
@@ -370,16 +373,13 @@ class Indexer:
         """Brings what was saved up to date, while no batch is under way that may hold the same files."""
         touched, self._touched = self._touched, {}
         errand = Run(touched, (), False, run.writer, lambda step: None, Summary(), datetime.now(UTC), is_errand=True)
-        try:
+        with self._kept(touched, as_job=False):
             its = await self._plan(touched, plan.rebuild)
             if len(its.to_read) > FEW:
                 run.later |= touched
                 return
             await self._execute(its, errand)
             await run.writer.merge()
-        except BaseException:
-            self._keep(touched, as_job=False)
-            raise
         run.done |= {found.path for found, _ in its.to_read} | {row.path for row in its.gone}
         add(run.errands, errand.summary)
 
